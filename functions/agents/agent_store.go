@@ -1,0 +1,266 @@
+package agents
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/catalog"
+	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/httpapi"
+)
+
+// agentStore is the SQL of agents.
+type agentStore struct{ db *database.DB }
+
+const agentByID = `
+	select ` + catalog.AgentColumns + ` from ` + catalog.AgentFrom + `
+	where a.id = $1 and a.deleted_at is null`
+
+func (s agentStore) byID(ctx context.Context, id uuid.UUID) (catalog.Agent, error) {
+	return database.One[catalog.Agent](ctx, s.db, agentByID, id)
+}
+
+// A row's statistics are written by trigger when the statement ends, so what it answers has none yet.
+const createAgent = `
+	with a as (
+		insert into plant.agents (id, owner_issuer, owner, external_id, name, specialization, industry, description, hourly_rate,
+			currency, trial_days, allowed_durations, tags, languages, exclusive, job_role_id, team_id, skill_ids)
+		values (@id, @issuer, @owner, @external_id, @name, @specialization, lower(@industry), @description, @hourly_rate,
+			@currency, @trial_days, @allowed_durations, @tags, @languages, @exclusive, @job_role_id, @team_id, @skill_ids)
+		on conflict (owner_issuer, owner, external_id) where external_id is not null and deleted_at is null do nothing
+		returning *)
+	select ` + catalog.AgentColumns + `
+	from a cross join (values (0, 0, 0.0, 0.0, 0, 0, 0))
+		s (total_jobs, completed_jobs, avg_rating, duration_ms_sum, duration_samples, trials_ended, trials_retained)`
+
+func draftArgs(caller auth.Principal, draft agentDraft) (pgx.NamedArgs, error) {
+	id, err := uuid.NewV7()
+	return pgx.NamedArgs{
+		"id": id, "issuer": caller.Issuer, "owner": caller.Owner, "external_id": draft.ExternalID, "name": draft.Name,
+		"specialization": draft.Specialization, "industry": draft.Industry, "description": draft.Description,
+		"hourly_rate": draft.HourlyRate, "currency": draft.Currency, "trial_days": draft.TrialDays,
+		"allowed_durations": draft.AllowedDurations, "tags": draft.Tags, "languages": draft.Languages,
+		"exclusive": draft.Exclusive, "job_role_id": draft.JobRoleID, "team_id": draft.TeamID, "skill_ids": draft.SkillIDs,
+	}, err
+}
+
+// externalIDTaken is the answer to an external_id that another agent of the same owner has.
+func externalIDTaken() error {
+	return httpapi.Conflict.Problem("another of the owner's agents has this external_id")
+}
+
+// create inserts an agent of the caller's. What it refers to has to exist: an Invalid problem names all that does not.
+func (s agentStore) create(ctx context.Context, tx database.Tx, draft agentDraft) (catalog.Agent, error) {
+	created, err := s.createAll(ctx, tx, []agentDraft{draft}, false)
+	if err != nil {
+		return catalog.Agent{}, err
+	}
+	return created[0].agent, created[0].err
+}
+
+// createdAgent is what became of one draft: an agent, or an error that concerns it alone.
+type createdAgent struct {
+	agent catalog.Agent
+	id    *uuid.UUID // nil on a dry run
+	err   error
+}
+
+// errDryRun undoes what a dry run has tried.
+var errDryRun = errors.New("dry run")
+
+// createAll inserts agents of the caller's, each by itself: one that is refused leaves the others alone. It takes two
+// round trips, however many they are. A dry run tries the same and undoes it.
+func (s agentStore) createAll(ctx context.Context, tx database.Tx, drafts []agentDraft, dryRun bool) ([]createdAgent, error) {
+	caller, _ := auth.FromContext(ctx)
+	missing, err := lookFor(ctx, tx, referencesOf(drafts), caller)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]createdAgent, len(drafts))
+	batch := &pgx.Batch{}
+	var places []int
+	for i, draft := range drafts {
+		if faults := missing.faults(draft.references()); len(faults) > 0 {
+			results[i].err = unknownReferences(faults)
+			continue
+		}
+		args, err := draftArgs(caller, draft)
+		if err != nil {
+			return nil, err
+		}
+		batch.Queue(createAgent, args)
+		places = append(places, i)
+	}
+	insert := func(ctx context.Context, tx database.Tx) error {
+		answers := tx.SendBatch(ctx, batch)
+		for _, i := range places {
+			rows, err := answers.Query()
+			if err != nil {
+				return errors.Join(err, answers.Close())
+			}
+			agent, err := database.OneRow[catalog.Agent](rows)
+			switch {
+			case errors.Is(err, database.ErrNotFound): // on conflict do nothing
+				results[i].err = externalIDTaken()
+			case err != nil:
+				return errors.Join(err, answers.Close())
+			default:
+				results[i].agent, results[i].id = agent, &agent.ID
+			}
+		}
+		return answers.Close()
+	}
+	if !dryRun {
+		return results, insert(ctx, tx)
+	}
+	var failed error
+	err = tx.InSavepoint(ctx, func(ctx context.Context, tx database.Tx) error {
+		failed = insert(ctx, tx)
+		return errDryRun
+	})
+	for i := range results {
+		results[i].id = nil
+	}
+	if failed == nil && !errors.Is(err, errDryRun) {
+		failed = err
+	}
+	return results, failed
+}
+
+// onAgent completes an UPDATE of one agent, so that one statement changes it or tells why not: no row where there is no
+// such agent, done = false where it is another's, or breaks the condition, or has a version that the caller did not name.
+func onAgent(state, allowed, condition, changes string) string {
+	return `
+	with changed as (
+		update plant.agents set ` + changes + `, version = version + 1, updated_at = now()
+		where id = @id and ` + state + ` and (` + allowed + `) and ` + condition + `
+			and (@versions::bigint[] is null or version = any (@versions))
+		returning *),
+	a as (
+		select *, true as done, true as allowed from changed
+		union all
+		select *, false, coalesce(` + allowed + `, false) from plant.agents
+		where id = @id and ` + state + ` and not exists (select from changed))
+	select ` + catalog.AgentColumns + `, a.done, a.allowed
+	from a join plant.agent_statistics s on s.agent_id = a.id`
+}
+
+const (
+	isLive           = `deleted_at is null`
+	isRestorable     = `deleted_at > now() - interval '30 days'`
+	isOwner          = `@role::text = 'governor' or (owner_issuer = @issuer::text and owner = @caller::text)`
+	isOwnerOrService = `@role::text = 'service' or ` + isOwner
+)
+
+var (
+	changeAgent = onAgent(isLive, isOwner, `(@industry::text is null or industry = lower(@industry))`, `
+		name = coalesce(@name, name),
+		specialization = coalesce(@specialization, specialization),
+		hourly_rate = coalesce(@hourly_rate, hourly_rate),
+		description = coalesce(@description, description),
+		skill_ids = coalesce(@skill_ids, skill_ids),
+		job_role_id = case when @job_role_sent then @job_role_id else job_role_id end,
+		team_id = case when @team_sent then @team_id else team_id end,
+		trial_days = coalesce(@trial_days, trial_days),
+		allowed_durations = coalesce(@allowed_durations, allowed_durations),
+		currency = coalesce(@currency, currency),
+		tags = coalesce(@tags, tags),
+		languages = coalesce(@languages, languages),
+		exclusive = coalesce(@exclusive, exclusive),
+		external_id = case when @external_id_sent then @external_id else external_id end`)
+	setAgentStatus = onAgent(isLive, isOwnerOrService, `true`, `status = @status`)
+	deleteAgent    = onAgent(isLive, isOwner, `true`, `deleted_at = now()`)
+	restoreAgent   = onAgent(isRestorable, isOwner, `true`, `deleted_at = null`)
+	// A team is its owner's, so the agent leaves it.
+	transferAgent = onAgent(isLive, isOwner, `true`,
+		`owner_issuer = coalesce(nullif(@new_issuer, ''), owner_issuer), owner = @new_owner, team_id = null`)
+)
+
+// update runs a statement made by onAgent as the caller. With ErrNotFound it returns the agent as it was where one was
+// there when the statement began.
+func update(ctx context.Context, tx database.Tx, sql string, id uuid.UUID, versions []int64, args pgx.NamedArgs) (catalog.Agent, error) {
+	caller, _ := auth.FromContext(ctx)
+	args["id"], args["versions"] = id, versions
+	args["issuer"], args["caller"], args["role"] = caller.Issuer, caller.Owner, string(caller.Role)
+	type outcome struct {
+		catalog.Agent
+		Done, Allowed bool
+	}
+	found, err := database.One[outcome](ctx, tx, sql, args)
+	switch {
+	case database.Broken(err) == "agents_external_id_key":
+		return catalog.Agent{}, externalIDTaken()
+	case err != nil:
+		return catalog.Agent{}, err
+	case found.Done:
+		return found.Agent, nil
+	case !found.Allowed:
+		return catalog.Agent{}, database.ErrForbidden
+	case versions != nil && !slices.Contains(versions, found.Version):
+		return catalog.Agent{}, database.ErrStale
+	default:
+		return found.Agent, database.ErrNotFound
+	}
+}
+
+func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, change agentChange) (agent catalog.Agent, err error) {
+	caller, _ := auth.FromContext(ctx)
+	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		wanted := change.references()
+		if wanted.any() {
+			missing, err := lookFor(ctx, tx, wanted, caller)
+			if err != nil {
+				return err
+			}
+			if faults := missing.faults(wanted); len(faults) > 0 {
+				return unknownReferences(faults)
+			}
+		}
+		agent, err = update(ctx, tx, changeAgent, id, versions, pgx.NamedArgs{
+			"industry": change.Industry, "name": change.Name, "specialization": change.Specialization, "hourly_rate": change.HourlyRate,
+			"description": change.Description.Or(""), "skill_ids": change.SkillIDs.Or([]uuid.UUID{}),
+			"job_role_sent": change.JobRoleID.Sent, "job_role_id": change.JobRoleID.Value,
+			"team_sent": change.TeamID.Sent, "team_id": change.TeamID.Value,
+			"trial_days": change.TrialDays.Or(defaultTrialDays), "allowed_durations": change.AllowedDurations.Or(defaultDurations()),
+			"currency": change.Currency.Or(defaultCurrency), "tags": change.Tags.Or([]string{}), "languages": change.Languages.Or([]string{}),
+			"exclusive":        change.Exclusive.Or(false),
+			"external_id_sent": change.ExternalID.Sent, "external_id": change.ExternalID.Value,
+		})
+		if errors.Is(err, database.ErrNotFound) && agent.ID == id && change.Industry != nil && !strings.EqualFold(*change.Industry, agent.Industry) {
+			return industryLocked.Problem("an agent keeps its industry, "+agent.Industry,
+				&httpapi.Fault{Location: "body.industry", Message: "cannot change"})
+		}
+		return err
+	})
+	return agent, err
+}
+
+func (s agentStore) setStatus(ctx context.Context, id uuid.UUID, versions []int64, status string) (agent catalog.Agent, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		agent, err = update(ctx, tx, setAgentStatus, id, versions, pgx.NamedArgs{"status": status})
+		return err
+	})
+	return agent, err
+}
+
+func (s agentStore) delete(ctx context.Context, id uuid.UUID, versions []int64) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		_, err := update(ctx, tx, deleteAgent, id, versions, pgx.NamedArgs{})
+		return err
+	})
+}
+
+func (s agentStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (catalog.Agent, error) {
+	return update(ctx, tx, restoreAgent, id, nil, pgx.NamedArgs{})
+}
+
+// transfer gives an agent to another owner, of the same issuer where none is named.
+func (s agentStore) transfer(ctx context.Context, tx database.Tx, id uuid.UUID, issuer, owner string) (catalog.Agent, error) {
+	return update(ctx, tx, transferAgent, id, nil, pgx.NamedArgs{"new_issuer": issuer, "new_owner": owner})
+}

@@ -1,0 +1,17 @@
+// Package agents is the function that keeps the catalogue and its governance.
+//
+// It runs as the Cloud Run function Agents; cmd/ runs it alone on a laptop.
+package agents
+
+import (
+	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
+
+	_ "github.com/GoogleCloudPlatform/functions-framework-go/funcframework" // vendored for the platform's builder
+
+	"github.com/waooaw/plant/shared/httpapi"
+)
+
+// Function is the agents function.
+var Function = httpapi.Function{Name: "agents", Title: "Plant: the catalogue", Register: register}
+
+func init() { functions.HTTP("Agents", Function.Handler()) }

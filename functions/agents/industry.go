@@ -1,0 +1,60 @@
+package agents
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waooaw/plant/shared/httpapi"
+)
+
+// industryLocked tells that an agent's industry is for life.
+var industryLocked = httpapi.NewProblemType("INDUSTRY_LOCKED", http.StatusUnprocessableEntity, "An agent's industry cannot change",
+	"An agent belongs to one industry for life. Publish another agent for another industry.")
+
+// industry is a field of work that agents belong to.
+type industry struct {
+	ID          uuid.UUID `json:"id" format:"uuid"`
+	Slug        string    `json:"slug" doc:"its name in addresses and filters, for life"`
+	Name        string    `json:"name"`
+	Description string    `json:"description"`
+	Version     int64     `json:"version"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+}
+
+// Tag implements httpapi.Tagged.
+func (i industry) Tag() (version int64, derived any) { return i.Version, nil }
+
+// industries answers what is asked of industries.
+type industries struct {
+	store   industryStore
+	cursors httpapi.Cursors
+}
+
+func (i industries) get(ctx context.Context, in *struct {
+	ID string `path:"id" maxLength:"63" doc:"the industry's id or slug"`
+	httpapi.Conditional
+}) (*httpapi.Versioned[industry], error) {
+	found, err := i.store.byIDOrSlug(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.Answer(in.Conditional, found)
+}
+
+func (i industries) list(ctx context.Context, in *struct {
+	httpapi.Page
+}) (*httpapi.List[industry], error) {
+	part, err := i.cursors.Part(in.Page)
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := i.store.list(ctx, part)
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.NextPage(i.cursors, in.Page, rows, total, func(row listedIndustry) industry { return row.industry })
+}

@@ -1,0 +1,72 @@
+package agents
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/waooaw/plant/shared/httpapi"
+)
+
+// jobRole is work that an agent, or a team of them, can fill.
+type jobRole struct {
+	ID              uuid.UUID   `json:"id" format:"uuid"`
+	Name            string      `json:"name"`
+	Description     string      `json:"description"`
+	RequiredSkills  []uuid.UUID `json:"required_skills" format:"uuid"`
+	SeniorityLevel  string      `json:"seniority_level" enum:"junior,mid,senior"`
+	Industry        *string     `json:"industry" doc:"an industry's slug; null for any"`
+	Specializations []string    `json:"specializations"`
+	Version         int64       `json:"version"`
+	CreatedAt       time.Time   `json:"created_at"`
+	UpdatedAt       time.Time   `json:"updated_at"`
+}
+
+// Tag implements httpapi.Tagged.
+func (j jobRole) Tag() (version int64, derived any) { return j.Version, nil }
+
+// jobRoles answers what is asked of job roles.
+type jobRoles struct {
+	store     jobRoleStore
+	ofJobRole func(ctx context.Context, jobRole uuid.UUID) ([]skill, error)
+	cursors   httpapi.Cursors
+}
+
+func (j jobRoles) get(ctx context.Context, in *struct {
+	httpapi.ByID
+	httpapi.Conditional
+}) (*httpapi.Versioned[jobRole], error) {
+	found, err := j.store.byID(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.Answer(in.Conditional, found)
+}
+
+func (j jobRoles) list(ctx context.Context, in *struct {
+	httpapi.Page
+	Industry       string `query:"industry" maxLength:"63" doc:"an industry's slug, in any case"`
+	SeniorityLevel string `query:"seniority_level" enum:"junior,mid,senior"`
+}) (*httpapi.List[jobRole], error) {
+	part, err := j.cursors.Part(in.Page)
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := j.store.list(ctx, in.Industry, in.SeniorityLevel, part)
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.NextPage(j.cursors, in.Page, rows, total, func(row listedJobRole) jobRole { return row.jobRole })
+}
+
+func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*httpapi.List[skill], error) {
+	if _, err := j.store.byID(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	required, err := j.ofJobRole(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.List[skill]{Body: required}, nil
+}

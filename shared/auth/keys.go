@@ -1,0 +1,205 @@
+package auth
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	fetchTimeout    = 5 * time.Second
+	maxDocument     = 256 << 10        // bytes of a discovery document or key set
+	keysFresh       = 10 * time.Minute // keys are fetched again after this
+	keysUsable      = time.Hour        // and used for this long while that fails
+	refetchInterval = time.Minute      // at most one fetch in it while there are keys
+	retryInterval   = time.Second      // at most one fetch in it while there are none
+	minRSABits      = 2048
+)
+
+// keySet is one issuer's public keys. They are fetched when a token needs them and at no other time.
+type keySet struct {
+	issuer Issuer
+	client *http.Client
+	now    func() time.Time
+	flight singleflight.Group
+
+	mu        sync.Mutex
+	keys      []publicKey
+	fetchedAt time.Time
+	triedAt   time.Time
+}
+
+// publicKey is good for one algorithm only (RFC 8725, 3.1).
+type publicKey struct {
+	id, algorithm string
+	key           crypto.PublicKey
+}
+
+func newKeySet(issuer Issuer, client *http.Client, now func() time.Time) *keySet {
+	return &keySet{issuer: issuer, client: client, now: now}
+}
+
+// find returns the key, fetching the set where it is unknown or old, within the bounds above. A key that the issuer does
+// not have is ErrUnauthenticated; where that cannot be told it is ErrKeysUnavailable.
+func (s *keySet) find(ctx context.Context, id, algorithm string) (crypto.PublicKey, error) {
+	key, usable, due := s.look(id, algorithm)
+	if due {
+		// The fetch is for all who wait, so no single caller's end may cut it short.
+		done := s.flight.DoChan("", func() (any, error) {
+			fetching, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+			defer cancel()
+			return nil, s.refresh(fetching)
+		})
+		select {
+		case <-done:
+			key, usable, _ = s.look(id, algorithm)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, ctx.Err())
+		}
+	}
+	switch {
+	case !usable:
+		return nil, fmt.Errorf("%w: %s", ErrKeysUnavailable, s.issuer.Issuer)
+	case key == nil:
+		return nil, refused(errors.New("its key is unknown"))
+	default:
+		return key, nil
+	}
+}
+
+// look returns the key if it is there, whether the set is young enough to be believed, and whether it is time to fetch.
+func (s *keySet) look(id, algorithm string) (key crypto.PublicKey, usable, due bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	age := now.Sub(s.fetchedAt)
+	usable = !s.fetchedAt.IsZero() && age < keysUsable
+	interval := refetchInterval
+	if !usable {
+		interval = retryInterval
+	}
+	if i := slices.IndexFunc(s.keys, func(k publicKey) bool { return k.id == id && k.algorithm == algorithm }); usable && i >= 0 {
+		key = s.keys[i].key
+	}
+	due = (key == nil || age >= keysFresh) && (s.triedAt.IsZero() || now.Sub(s.triedAt) >= interval)
+	return key, usable, due
+}
+
+func (s *keySet) refresh(ctx context.Context) error {
+	s.mu.Lock()
+	s.triedAt = s.now()
+	s.mu.Unlock()
+	keys, err := s.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys, s.fetchedAt = keys, s.now()
+	return nil
+}
+
+func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
+	address := s.issuer.JWKSURL
+	if address == "" {
+		var discovery struct {
+			Issuer string `json:"issuer"`
+			JWKS   string `json:"jwks_uri"`
+		}
+		where := strings.TrimSuffix(s.issuer.Issuer, "/") + "/.well-known/openid-configuration"
+		if err := s.get(ctx, where, &discovery); err != nil {
+			return nil, err
+		}
+		if discovery.Issuer != s.issuer.Issuer {
+			return nil, errors.New("the discovery document is another issuer's")
+		}
+		if err := checkURL(discovery.JWKS); err != nil {
+			return nil, fmt.Errorf("jwks_uri: %w", err)
+		}
+		address = discovery.JWKS
+	}
+	var set struct {
+		Keys []jsontext.Value `json:"keys"`
+	}
+	if err := s.get(ctx, address, &set); err != nil {
+		return nil, err
+	}
+	var keys []publicKey
+	for _, text := range set.Keys {
+		if key, ok := s.usableKey(text); ok {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the key set has no usable key")
+	}
+	return keys, nil
+}
+
+func (s *keySet) get(ctx context.Context, address string, document any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := s.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the issuer answered %s", response.Status)
+	}
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > maxDocument {
+		return errors.New("the issuer's document is too large")
+	}
+	return json.Unmarshal(text, document)
+}
+
+// usableKey reads a key of the set. Keys that are for something else, too weak or unknown to us are left out.
+func (s *keySet) usableKey(text jsontext.Value) (publicKey, bool) {
+	var k jose.JSONWebKey
+	if err := k.UnmarshalJSON(text); err != nil || !k.Valid() || !k.IsPublic() || k.KeyID == "" || k.Use != "" && k.Use != "sig" {
+		return publicKey{}, false
+	}
+	algorithm := k.Algorithm
+	if algorithm == "" {
+		algorithm = usualAlgorithm(k.Key)
+	}
+	if strong, ok := k.Key.(*rsa.PublicKey); ok && strong.N.BitLen() < minRSABits {
+		return publicKey{}, false
+	}
+	return publicKey{id: k.KeyID, algorithm: algorithm, key: k.Key}, slices.Contains(s.issuer.Algorithms, algorithm)
+}
+
+// usualAlgorithm is what a key that names no algorithm is for.
+func usualAlgorithm(key any) string {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return "RS256"
+	case *ecdsa.PublicKey:
+		return map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[k.Curve.Params().BitSize]
+	case ed25519.PublicKey:
+		return "EdDSA"
+	}
+	return ""
+}

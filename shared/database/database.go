@@ -1,0 +1,181 @@
+// Package database is the one door to PostgreSQL.
+//
+// Reads of public rows go straight to the pool; everything else goes through InTx, which tells row-level security who
+// is asking. Whatever the driver reports is translated once, here, into the sentinels of errors.go.
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/waooaw/plant/shared/auth"
+)
+
+const (
+	connectTimeout    = 10 * time.Second
+	maxConnIdleTime   = 5 * time.Minute
+	maxConnLifetime   = 30 * time.Minute
+	maxLifetimeJitter = 5 * time.Minute
+	// An idle transaction holds locks; ours are never idle for longer than a round trip.
+	idleInTransactionTimeout = 10 * time.Second
+)
+
+// DB is a pool of connections. It is safe for concurrent use.
+type DB struct{ pool *pgxpool.Pool }
+
+// Open returns a pool. It connects when first used, so it fails only on a malformed configuration.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	pc, err := pgxpool.ParseConfig(cfg.URL.Reveal())
+	if err != nil {
+		// The driver's message may quote the URL, and with it the password.
+		return nil, errors.New("open database: PLANT_APP_DATABASE_URL is not a valid postgres:// URL")
+	}
+	pc.MaxConns = cfg.MaxConns
+	pc.MaxConnIdleTime = maxConnIdleTime
+	pc.MaxConnLifetime = maxConnLifetime
+	pc.MaxConnLifetimeJitter = maxLifetimeJitter
+	pc.ConnConfig.ConnectTimeout = connectTimeout
+	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	pc.ConnConfig.Tracer = timing{}
+	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	params := pc.ConnConfig.RuntimeParams
+	params["application_name"] = "plant"
+	params["statement_timeout"] = milliseconds(cfg.StatementTimeout)
+	params["lock_timeout"] = milliseconds(cfg.LockTimeout)
+	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)
+	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return &DB{pool: pool}, nil
+}
+
+// Close ends every connection, waiting for those in use.
+func (db *DB) Close() { db.pool.Close() }
+
+// Ready reports whether the database answers and the login is one that row-level security applies to.
+func (db *DB) Ready(ctx context.Context) error {
+	const loginIsSafe = `select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user`
+	var safe bool
+	if err := db.pool.QueryRow(ctx, loginIsSafe).Scan(&safe); err != nil {
+		return translate(err)
+	}
+	if !safe {
+		return fmt.Errorf("%w: the login is a superuser or bypasses row-level security", ErrUnavailable)
+	}
+	return nil
+}
+
+// Querier is what statements run on: a *DB, or a Tx.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Query implements Querier outside any transaction: for public rows only.
+func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return db.pool.Query(ctx, sql, args...)
+}
+
+// Tx is a transaction that runs as the caller.
+type Tx struct{ tx pgx.Tx }
+
+// Query implements Querier.
+func (tx Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return tx.tx.Query(ctx, sql, args...)
+}
+
+// SendBatch runs the statements of a batch in one round trip. Errors come from the results, untranslated: read them
+// with the functions of this package.
+func (tx Tx) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
+	return tx.tx.SendBatch(ctx, batch)
+}
+
+// InSavepoint runs fn in a savepoint: what it did is undone, and only that, when it returns an error.
+func (tx Tx) InSavepoint(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	return translate(pgx.BeginFunc(ctx, tx.tx, func(inner pgx.Tx) error { return fn(ctx, Tx{tx: inner}) }))
+}
+
+const callerIs = `
+	select set_config('plant.issuer', $1, true), set_config('plant.subject', $2, true),
+	       set_config('plant.owner', $3, true), set_config('plant.role', $4, true)`
+
+// InTx runs fn in one transaction as the principal of ctx, or as nobody, whom no write policy lets through. It commits
+// when fn returns nil and rolls back otherwise. The identity is local to the transaction: nothing of it stays on the
+// connection.
+func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	caller, _ := auth.FromContext(ctx)
+	err := pgx.BeginFunc(ctx, db.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, callerIs, caller.Issuer, caller.Subject, caller.Owner, string(caller.Role)); err != nil {
+			return err
+		}
+		return fn(ctx, Tx{tx: tx})
+	})
+	return translate(err)
+}
+
+// One runs a statement that answers exactly one row and reads it into a T by column names.
+// No row is ErrNotFound.
+func One[T any](ctx context.Context, q Querier, sql string, args ...any) (T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		var zero T
+		return zero, translate(err)
+	}
+	return OneRow[T](rows)
+}
+
+// OneRow is One for rows that are there already, those of a batch, say.
+func OneRow[T any](rows pgx.Rows) (T, error) {
+	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[T])
+	return row, translate(err)
+}
+
+// All runs a statement and reads every row into a T by column names. No row is an empty slice, never nil.
+func All[T any](ctx context.Context, q Querier, sql string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
+	if err != nil {
+		return nil, translate(err)
+	}
+	if all == nil {
+		all = []T{}
+	}
+	return all, nil
+}
+
+// Scalar runs a statement that answers one value.
+func Scalar[T any](ctx context.Context, q Querier, sql string, args ...any) (T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		var zero T
+		return zero, translate(err)
+	}
+	value, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[T])
+	return value, translate(err)
+}
+
+// Exec runs a statement and returns the number of rows that it changed.
+func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return 0, translate(err)
+	}
+	rows.Close()
+	return rows.CommandTag().RowsAffected(), translate(rows.Err())
+}

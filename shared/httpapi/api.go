@@ -1,0 +1,117 @@
+// Package httpapi is how Plant speaks HTTP: what every function does with a request before and after its handler.
+//
+// A function is a Function: it registers its operations on API.Operations (see routes.go of each function). Handlers return resources or errors; this package alone knows statuses, headers and problem documents.
+// The conventions that it keeps are those of the contract: strict JSON, RFC 9457 problems, entity tags, signed
+// cursors, idempotency keys, roles, CORS, shedding.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/config"
+)
+
+// Config of a function's HTTP side.
+type Config struct {
+	// CursorKey signs cursors; the same for all instances of a function.
+	CursorKey config.Secret `env:"CURSOR_KEY, required"`
+	// RequestTimeout ends the work on a request.
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT, default=10s"`
+	// BodyTimeout ends the wait for a request's body.
+	BodyTimeout time.Duration `env:"BODY_TIMEOUT, default=5s"`
+	// MaxInFlight is how many requests are worked on at once. Beyond four fifths of it reads are shed, beyond it all.
+	MaxInFlight int64 `env:"MAX_IN_FLIGHT, default=200"`
+	// CORSOrigins may call from a browser: exact origins, such as https://portal.example.
+	CORSOrigins []string `env:"CORS_ORIGINS"`
+}
+
+// maxBodyBytes bounds a request's body.
+const maxBodyBytes = 1 << 20
+
+// API is one function's HTTP side.
+type API struct {
+	// Operations is where the function's routes are registered.
+	Operations huma.API
+	// Cursors seals the positions in the function's lists.
+	Cursors Cursors
+
+	name     string
+	cfg      Config
+	verifier *auth.Verifier
+	log      *slog.Logger
+	mux      *http.ServeMux
+	inFlight atomic.Int64
+	draining atomic.Bool
+}
+
+// newAPI returns an API without operations but for its health. Ready reports whether what the function needs answers.
+func newAPI(f Function, cfg Config, verifier *auth.Verifier, log *slog.Logger, ready func(context.Context) error) *API {
+	a := &API{Cursors: newCursors(cfg.CursorKey), name: f.Name, cfg: cfg, verifier: verifier, log: log, mux: http.NewServeMux()}
+	settings := huma.DefaultConfig(f.Title, "1.0.0")
+	settings.OpenAPIPath, settings.DocsPath, settings.SchemasPath = "", "", ""
+	settings.CreateHooks = nil // no $schema links
+	settings.RejectUnknownQueryParameters = true
+	settings.Formats = map[string]huma.Format{
+		"application/json": {Marshal: marshal, Unmarshal: unmarshal}, "json": {Marshal: marshal, Unmarshal: unmarshal},
+	}
+	settings.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		bearerScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "an access token of a trusted issuer"},
+	}
+	api := humago.New(a.mux, settings)
+	api.UseMiddleware(a.authorise, a.readBody)
+	operations := huma.NewGroup(api)
+	operations.UseSimpleModifier(a.complete)
+	a.Operations = operations
+	a.registerHealth(ready)
+	return a
+}
+
+// complete gives every operation what all have alike.
+func (a *API) complete(op *huma.Operation) {
+	// readBody has bounded and read the body already; these two keep huma from doing it again its own way.
+	op.MaxBodyBytes = maxBodyBytes + 1
+	op.BodyReadTimeout = -1
+	op.Tags = []string{strings.Split(op.Path, "/")[3]} // the resource: /api/v1/agents/…
+	schema := a.Operations.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	delete(op.Responses, "default")
+	for _, status := range refusals(op) {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+		}
+	}
+}
+
+// refusals are the statuses of the problems that an operation can answer.
+func refusals(op *huma.Operation) []int {
+	statuses := []int{
+		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity,
+		http.StatusInternalServerError, http.StatusServiceUnavailable,
+	}
+	if len(roles(op)) > 0 {
+		statuses = append(statuses, http.StatusConflict)
+	}
+	if op.RequestBody != nil {
+		statuses = append(statuses, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	for _, parameter := range op.Parameters {
+		switch parameter.Name {
+		case "If-Match":
+			statuses = append(statuses, http.StatusPreconditionFailed)
+		case "If-None-Match":
+			op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "the caller has it already"}
+		}
+	}
+	return statuses
+}

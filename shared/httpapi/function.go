@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
+
+	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/logging"
+)
+
+// Settings are all that a function is told by its environment.
+type Settings struct {
+	Auth     auth.Config
+	Database database.Config
+	HTTP     Config
+	Log      logging.Config
+}
+
+// Function is one of Plant's functions: what differs between them.
+type Function struct {
+	Name     string                          // as in routes.json and in its health's address: agents, search, metrics
+	Title    string                          // of its OpenAPI document
+	Register func(api *API, db *database.DB) // adds its operations; db is nil where only the document is wanted
+}
+
+// Handler returns the handler to register with the functions framework. It starts the function with its first request.
+func (f Function) Handler() http.HandlerFunc {
+	return lazily(func(ctx context.Context) (*Service, error) {
+		settings, err := config.Load[Settings](ctx)
+		if err != nil {
+			return nil, err
+		}
+		return f.Open(ctx, settings, logging.New(os.Stdout, settings.Log))
+	})
+}
+
+// Open makes the function of its settings. It reaches for nothing: connections and keys come with the requests.
+func (f Function) Open(ctx context.Context, settings Settings, log *slog.Logger) (*Service, error) {
+	verifier, err := auth.New(settings.Auth)
+	if err != nil {
+		return nil, err
+	}
+	db, err := database.Open(ctx, settings.Database)
+	if err != nil {
+		return nil, err
+	}
+	api := newAPI(f, settings.HTTP, verifier, log, db.Ready)
+	f.Register(api, db)
+	return &Service{API: api, Close: db.Close}, nil
+}
+
+// OpenAPI returns the function's published document, OpenAPI 3.1 as JSON. It needs no settings.
+func (f Function) OpenAPI() ([]byte, error) {
+	api := newAPI(f, Config{}, nil, nil, nil)
+	f.Register(api, nil)
+	return api.Operations.OpenAPI().MarshalJSON()
+}
+
+// Main runs the function alone, through the functions framework: HOST and PORT say where. With the argument -openapi it
+// prints the function's OpenAPI document instead.
+func (f Function) Main(ctx context.Context) error {
+	openAPI := flag.Bool("openapi", false, "print the OpenAPI document and end")
+	flag.Parse()
+	if *openAPI {
+		document, err := f.OpenAPI()
+		if err != nil {
+			return err
+		}
+		_, err = os.Stdout.Write(document)
+		return err
+	}
+	type address struct {
+		Host string `env:"HOST"`
+		Port string `env:"PORT, default=8080"`
+	}
+	at, err := config.Load[address](ctx)
+	if err != nil {
+		return err
+	}
+	return funcframework.StartHostPort(at.Host, at.Port)
+}

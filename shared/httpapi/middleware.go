@@ -1,0 +1,213 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/logging"
+)
+
+// ServeHTTP is the one way of every request: identity and log line, CORS, admission, address, deadline, mux.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	c := &call{id: requestID(r)}
+	ctx, timer := database.WithTimer(context.WithValue(r.Context(), callKey{}, c))
+	c.timer = timer
+	if trace, ok := traceOf(r); ok {
+		ctx = logging.WithTrace(ctx, trace)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	answer := &answer{ResponseWriter: w, request: r, call: c, start: start}
+	defer func() {
+		if reason := recover(); reason != nil {
+			a.panicked(answer, r, reason)
+		}
+		a.logRequest(answer, r, time.Since(start))
+	}()
+	if a.cors(answer, r) {
+		return
+	}
+	admitted, leave := a.admit(r)
+	defer leave()
+	if !admitted {
+		answer.Header().Set("Connection", "close")
+		writeProblem(answer, r, Overloaded.Problem("more requests are being worked on than this instance takes"))
+		return
+	}
+	if problem := checkAddress(r); problem != nil {
+		writeProblem(answer, r, problem)
+		return
+	}
+	a.dispatch(answer, r)
+}
+
+// dispatch serves the operation, or says as a problem that there is none.
+func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
+	handler, pattern := a.mux.Handler(r)
+	if pattern != "" {
+		a.mux.ServeHTTP(w, r)
+		return
+	}
+	said := refusal{header: http.Header{}}
+	handler.ServeHTTP(&said, r)
+	if said.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", said.header.Get("Allow"))
+		writeProblem(w, r, MethodNotAllowed.Problem("this address answers "+said.header.Get("Allow")))
+		return
+	}
+	writeProblem(w, r, NotFound.Problem("there is nothing at this address"))
+}
+
+// refusal hears what the mux would say.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (s *refusal) Header() http.Header         { return s.header }
+func (s *refusal) Write(b []byte) (int, error) { return len(b), nil }
+func (s *refusal) WriteHeader(status int)      { s.status = status }
+
+const (
+	corsMethods = "GET, POST, PUT, PATCH, DELETE"
+	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
+	corsExposed = "ETag, Link, Location, X-Request-Id, X-Total-Count, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed, Server-Timing"
+	corsMaxAge  = "600" // seconds
+)
+
+// cors answers preflight requests and lets configured origins read answers. It never allows credentials: tokens travel
+// in a header, not in cookies.
+func (a *API) cors(w http.ResponseWriter, r *http.Request) (done bool) {
+	w.Header().Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	allowed := origin != "" && origin != "null" && slices.Contains(a.cfg.CORSOrigins, origin)
+	if allowed {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", corsExposed)
+	}
+	if r.Method != http.MethodOptions || origin == "" || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	if allowed {
+		w.Header().Set("Access-Control-Allow-Methods", corsMethods)
+		w.Header().Set("Access-Control-Allow-Headers", corsHeaders)
+		w.Header().Set("Access-Control-Max-Age", corsMaxAge)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// answer is the response writer of a request: it adds the headers that every answer has.
+type answer struct {
+	http.ResponseWriter
+	request *http.Request
+	call    *call
+	start   time.Time
+	status  int
+	bytes   int64
+}
+
+const publicCache = "public, max-age=5, stale-while-revalidate=30"
+
+// WriteHeader implements http.ResponseWriter.
+func (w *answer) WriteHeader(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	h := w.Header()
+	h.Set("X-Request-Id", w.call.id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Server-Timing", fmt.Sprintf("db;dur=%.3f, app;dur=%.3f", milliseconds(w.call.timer.Elapsed()), milliseconds(time.Since(w.start))))
+	switch {
+	case w.request.Header.Get("Authorization") != "":
+		h.Set("Cache-Control", "private, no-store")
+		h.Add("Vary", "Authorization")
+	case w.call.shared && (status == http.StatusOK || status == http.StatusNotModified):
+		h.Set("Cache-Control", publicCache)
+	default:
+		h.Set("Cache-Control", "no-store")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *answer) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// panicked answers a panic once and logs its stack. The process lives on.
+func (a *API) panicked(w *answer, r *http.Request, reason any) {
+	if err, ok := reason.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(reason)
+	}
+	a.log.ErrorContext(r.Context(), "panic", "request_id", w.call.id, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+	if w.status == 0 {
+		writeProblem(w, r, Internal.Problem("the request could not be answered"))
+	}
+}
+
+// logRequest writes the request's one line. The query stays out of it: people type personal things into searches.
+func (a *API) logRequest(w *answer, r *http.Request, took time.Duration) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("request_id", w.call.id),
+		slog.Group("httpRequest",
+			slog.String("requestMethod", r.Method), slog.String("requestUrl", r.URL.EscapedPath()), slog.Int("status", w.status),
+			slog.String("responseSize", strconv.FormatInt(w.bytes, 10)), slog.String("latency", fmt.Sprintf("%.6fs", took.Seconds()))),
+		slog.String("route", w.call.route), slog.String("role", w.call.role),
+		slog.Float64("db_ms", milliseconds(w.call.timer.Elapsed())),
+	}
+	if p := w.call.problem; p != nil {
+		attrs = append(attrs, slog.String("code", p.Code))
+		if p.Status >= http.StatusInternalServerError {
+			level = slog.LevelError
+			if p.cause != nil {
+				attrs = append(attrs, slog.String("error", p.cause.Error()))
+			}
+		}
+	}
+	a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+}
+
+// traceOf reads the trace that a request belongs to: W3C traceparent, else X-Cloud-Trace-Context, whose span is decimal.
+func traceOf(r *http.Request) (logging.Trace, bool) {
+	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && isHex(parts[1], 32) && isHex(parts[2], 16) {
+		return logging.Trace{ID: parts[1], Span: parts[2]}, true
+	}
+	id, rest, _ := strings.Cut(r.Header.Get("X-Cloud-Trace-Context"), "/")
+	if !isHex(id, 32) {
+		return logging.Trace{}, false
+	}
+	span, _, _ := strings.Cut(rest, ";")
+	number, err := strconv.ParseUint(span, 10, 64)
+	if err != nil {
+		return logging.Trace{ID: id}, true
+	}
+	return logging.Trace{ID: id, Span: fmt.Sprintf("%016x", number)}, true
+}
+
+func isHex(s string, length int) bool {
+	return len(s) == length && strings.Trim(s, "0123456789abcdef") == ""
+}

@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// shutdownGrace is how long requests may take to end after SIGTERM; the platform kills after 10 s.
+const shutdownGrace = 8 * time.Second
+
+// Service is a function that was started: its API and how to let go of what it holds.
+type Service struct {
+	API   *API
+	Close func()
+}
+
+// lazily returns a handler that starts the service with the first request, so that nothing happens where the package is
+// only linked. A start that fails answers 503 and is tried again.
+//
+// From then on SIGTERM ends the process: readiness fails first, new requests get 503, those in flight end, exit 0.
+func lazily(start func(ctx context.Context) (*Service, error)) http.HandlerFunc {
+	l := &lazy{start: start}
+	return l.serve
+}
+
+type lazy struct {
+	start   func(ctx context.Context) (*Service, error)
+	starts  sync.Mutex
+	service atomic.Pointer[Service]
+}
+
+func (l *lazy) serve(w http.ResponseWriter, r *http.Request) {
+	service := l.service.Load()
+	if service == nil {
+		var err error
+		if service, err = l.open(r.Context()); err != nil {
+			slog.ErrorContext(r.Context(), "start failed", "error", err)
+			writeProblem(w, r, Unavailable.Problem("the function could not start; its log says why"))
+			return
+		}
+	}
+	service.API.ServeHTTP(w, r)
+}
+
+func (l *lazy) open(ctx context.Context) (*Service, error) {
+	l.starts.Lock()
+	defer l.starts.Unlock()
+	if service := l.service.Load(); service != nil {
+		return service, nil
+	}
+	// What is started outlives the request that happened to come first.
+	service, err := l.start(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	l.service.Store(service)
+	stop, ignore := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-stop.Done()
+		ignore() // a second signal ends the process at once
+		service.API.Drain(shutdownGrace)
+		service.Close()
+		os.Exit(0)
+	}()
+	return service, nil
+}
+
+// drainPoll is how often Drain looks whether all requests have ended.
+const drainPoll = 10 * time.Millisecond
+
+// Drain refuses new requests and returns when those in flight have ended, or after grace.
+func (a *API) Drain(grace time.Duration) {
+	a.draining.Store(true)
+	deadline := time.Now().Add(grace)
+	for a.inFlight.Load() > 0 && time.Now().Before(deadline) {
+		time.Sleep(drainPoll)
+	}
+}
