@@ -41,6 +41,9 @@ type Issuers []Issuer
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (i *Issuers) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
 	if err := json.Unmarshal(text, (*[]Issuer)(i), json.RejectUnknownMembers(true)); err != nil {
 		return fmt.Errorf("not a JSON array of issuers: %w", err)
 	}
@@ -52,6 +55,9 @@ type Services []ServiceAccount
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Services) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
 	if err := json.Unmarshal(text, (*[]ServiceAccount)(s), json.RejectUnknownMembers(true)); err != nil {
 		return fmt.Errorf("not a JSON array of service accounts: %w", err)
 	}

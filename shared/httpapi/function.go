@@ -56,11 +56,16 @@ func (f Function) Open(ctx context.Context, settings Settings, log *slog.Logger)
 	return &Service{API: api, Close: db.Close}, nil
 }
 
+// ProblemsExtension is where a function's OpenAPI document lists the kinds of problems that it answers, as ProblemType.
+const ProblemsExtension = "x-problem-types"
+
 // OpenAPI returns the function's published document, OpenAPI 3.1 as JSON. It needs no settings.
 func (f Function) OpenAPI() ([]byte, error) {
 	api := newAPI(f, Config{}, nil, nil, nil)
 	f.Register(api, nil)
-	return api.Operations.OpenAPI().MarshalJSON()
+	document := api.Operations.OpenAPI()
+	document.Extensions = map[string]any{ProblemsExtension: ProblemTypes()}
+	return document.MarshalJSON()
 }
 
 // Main runs the function alone, through the functions framework: HOST and PORT say where. With the argument -openapi it

@@ -10,11 +10,11 @@ import (
 
 // ProblemType is one kind of problem: what its code means and what a caller does about it. Codes are stable.
 type ProblemType struct {
-	Slug   string // last segment of the type URI, /problems/SLUG
-	Code   string // UPPER_SNAKE
-	Status int    // HTTP status
-	Title  string
-	Help   string // what to do, in a sentence or two
+	Slug   string `json:"slug"`   // last segment of the type URI, /problems/SLUG
+	Code   string `json:"code"`   // UPPER_SNAKE
+	Status int    `json:"status"` // HTTP status
+	Title  string `json:"title"`
+	Help   string `json:"help"` // what to do, in a sentence or two
 }
 
 // URI is the problem's type: where its page is.

@@ -1,0 +1,63 @@
+// Command dev runs all of Plant on this machine: PostgreSQL, the three functions and a gateway in front of them. See
+// scripts/dev.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/waooaw/plant/shared/config"
+)
+
+// settings of a local run.
+type settings struct {
+	// Home keeps everything of the run: data, keys, logs, programs.
+	Home string `env:"PLANT_HOME, default=.local"`
+	// Port of this machine that the gateway listens on.
+	Port int `env:"PLANT_PORT, default=8080"`
+	// DatabaseURL is of the owner of a database that runs already; "" runs a private server.
+	DatabaseURL config.Secret `env:"DATABASE_URL"`
+
+	empty bool // leave out the demo data
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := start(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stopped: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+// start runs Plant until ctx ends, which is no error, or a part of it does.
+func start(ctx context.Context) error {
+	s, err := config.Load[settings](ctx)
+	if err != nil {
+		return err
+	}
+	flags := flag.NewFlagSet("scripts/dev", flag.ContinueOnError)
+	flags.BoolVar(&s.empty, "empty", false, "leave out the demo data")
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	if s.Home, err = filepath.Abs(s.Home); err != nil {
+		return err
+	}
+	err = run(ctx, s, os.Stdout)
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		fmt.Println("stopped")
+		return nil
+	}
+	return err
+}

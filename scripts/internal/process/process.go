@@ -1,0 +1,80 @@
+// Package process has what local runs need of the operating system: children that end with their parent, locks, free
+// ports, kept secrets.
+package process
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Lock waits for an exclusive lock. It ends with the process, however that ends.
+func Lock(name string) (unlock func(), err error) { return flock(name, syscall.LOCK_EX) }
+
+// TryLock is Lock without waiting: it fails where another process has the lock.
+func TryLock(name string) (unlock func(), err error) {
+	return flock(name, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func flock(name string, how int) (unlock func(), err error) {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // names of ours
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	if err := syscall.Flock(int(file.Fd()), how); err != nil { //nolint:gosec // a file descriptor is small
+		_ = file.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return func() { _ = file.Close() }, nil
+}
+
+// FreePort returns a port of this machine that nobody listens on.
+func FreePort(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = listener.Close() }()
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return "", errors.New("find a free port: not a TCP address")
+	}
+	return strconv.Itoa(address.Port), nil
+}
+
+// KeptSecret returns the random secret that a file keeps, making it the first time. It is made of letters and digits.
+func KeptSecret(file string) (string, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // in a home of ours
+	if err == nil && len(text) > 0 {
+		return string(text), nil
+	}
+	secret := rand.Text()
+	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+		return "", fmt.Errorf("keep a secret: %w", err)
+	}
+	return secret, nil
+}
+
+const shownLines = 15
+
+// LastLines returns the end of a text.
+func LastLines(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-shownLines):], "\n")
+}
+
+// Tail returns the end of a file, or "".
+func Tail(file string) string {
+	text, err := os.ReadFile(file) //nolint:gosec // in a home of ours
+	if err != nil {
+		return ""
+	}
+	return LastLines(string(text))
+}
