@@ -23,7 +23,8 @@ type agents struct {
 func (a agents) create(ctx context.Context, in *struct {
 	httpapi.Keyed
 	Body agentDraft
-}) (*httpapi.Written[catalog.Agent], error) {
+},
+) (*httpapi.Written[catalog.Agent], error) {
 	return httpapi.Once(ctx, a.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[catalog.Agent], error) {
 		agent, err := a.store.create(ctx, tx, in.Body)
 		if err != nil {
@@ -51,7 +52,8 @@ func (a agents) createBatch(ctx context.Context, in *struct {
 	Body   struct {
 		Agents []httpapi.Item[agentDraft] `json:"agents" minItems:"1" maxItems:"500"`
 	}
-}) (*httpapi.Written[batchResults], error) {
+},
+) (*httpapi.Written[batchResults], error) {
 	results := make([]batchResult, len(in.Body.Agents))
 	refuse := func(index int, err error) {
 		problem := httpapi.ProblemOf(ctx, err)
@@ -86,7 +88,8 @@ func (a agents) createBatch(ctx context.Context, in *struct {
 func (a agents) get(ctx context.Context, in *struct {
 	httpapi.ByID
 	httpapi.Conditional
-}) (*httpapi.Versioned[catalog.Agent], error) {
+},
+) (*httpapi.Versioned[catalog.Agent], error) {
 	agent, err := a.store.byID(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -99,7 +102,8 @@ func (a agents) list(ctx context.Context, in *struct {
 	catalog.AgentFilter
 	Sort           string `query:"sort" enum:"created_at,-created_at,updated_at,-updated_at,name,-name,hourly_rate,-hourly_rate,rating,-rating" default:"-created_at" doc:"a minus is descending"`
 	IncludeDeleted bool   `query:"include_deleted" doc:"deleted ones too; governors only"`
-}) (*httpapi.List[catalog.Agent], error) {
+},
+) (*httpapi.List[catalog.Agent], error) {
 	caller, known := auth.FromContext(ctx)
 	switch {
 	case in.Owner == "me" && !known:
@@ -122,7 +126,8 @@ func (a agents) change(ctx context.Context, in *struct {
 	httpapi.ByID
 	httpapi.Precondition
 	Body agentChange
-}) (*httpapi.Versioned[catalog.Agent], error) {
+},
+) (*httpapi.Versioned[catalog.Agent], error) {
 	return written(a.store.change(ctx, in.ID, in.Versions(), in.Body))
 }
 
@@ -132,21 +137,24 @@ func (a agents) setStatus(ctx context.Context, in *struct {
 	Body struct {
 		Status string `json:"status" enum:"available,working,offline"`
 	}
-}) (*httpapi.Versioned[catalog.Agent], error) {
+},
+) (*httpapi.Versioned[catalog.Agent], error) {
 	return written(a.store.setStatus(ctx, in.ID, in.Versions(), in.Body.Status))
 }
 
 func (a agents) delete(ctx context.Context, in *struct {
 	httpapi.ByID
 	httpapi.Precondition
-}) (*struct{}, error) {
+},
+) (*struct{}, error) {
 	return nil, a.store.delete(ctx, in.ID, in.Versions())
 }
 
 func (a agents) restore(ctx context.Context, in *struct {
 	httpapi.Keyed
 	httpapi.ByID
-}) (*httpapi.Written[catalog.Agent], error) {
+},
+) (*httpapi.Written[catalog.Agent], error) {
 	return httpapi.Once(ctx, a.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[catalog.Agent], error) {
 		agent, err := a.store.restore(ctx, tx, in.ID)
 		if err != nil {
@@ -163,7 +171,8 @@ func (a agents) transfer(ctx context.Context, in *struct {
 		Owner  string `json:"owner" minLength:"1" maxLength:"255" pattern:"^[^\\s\\x00-\\x1f\\x7f]+$" doc:"the owner claim of the new owner's token"`
 		Issuer string `json:"issuer,omitempty" maxLength:"2048" doc:"the issuer of the new owner's token; yours if not sent"`
 	}
-}) (*httpapi.Written[catalog.Agent], error) {
+},
+) (*httpapi.Written[catalog.Agent], error) {
 	return httpapi.Once(ctx, a.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[catalog.Agent], error) {
 		agent, err := a.store.transfer(ctx, tx, in.ID, in.Body.Issuer, in.Body.Owner)
 		if err != nil {

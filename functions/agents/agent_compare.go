@@ -24,7 +24,8 @@ type comparison struct {
 
 func (a agents) compare(ctx context.Context, in *struct {
 	IDs []uuid.UUID `query:"ids" required:"true" format:"uuid" minItems:"2" maxItems:"8" doc:"the agents, separated by commas"`
-}) (*comparison, error) {
+},
+) (*comparison, error) {
 	ids := distinct(in.IDs)
 	if len(ids) < len(in.IDs) {
 		return nil, httpapi.Invalid.Problem("an agent is named twice", &httpapi.Fault{Location: "query.ids", Message: "must be different"})

@@ -4,9 +4,8 @@
 package agents
 
 import (
-	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
-
 	_ "github.com/GoogleCloudPlatform/functions-framework-go/funcframework" // vendored for the platform's builder
+	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
 	"github.com/waooaw/plant/shared/httpapi"
 )

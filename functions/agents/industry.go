@@ -37,7 +37,8 @@ type industries struct {
 func (i industries) get(ctx context.Context, in *struct {
 	ID string `path:"id" maxLength:"63" doc:"the industry's id or slug"`
 	httpapi.Conditional
-}) (*httpapi.Versioned[industry], error) {
+},
+) (*httpapi.Versioned[industry], error) {
 	found, err := i.store.byIDOrSlug(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,8 @@ func (i industries) get(ctx context.Context, in *struct {
 
 func (i industries) list(ctx context.Context, in *struct {
 	httpapi.Page
-}) (*httpapi.List[industry], error) {
+},
+) (*httpapi.List[industry], error) {
 	part, err := i.cursors.Part(in.Page)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,8 @@ type jobRoles struct {
 func (j jobRoles) get(ctx context.Context, in *struct {
 	httpapi.ByID
 	httpapi.Conditional
-}) (*httpapi.Versioned[jobRole], error) {
+},
+) (*httpapi.Versioned[jobRole], error) {
 	found, err := j.store.byID(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -48,7 +49,8 @@ func (j jobRoles) list(ctx context.Context, in *struct {
 	httpapi.Page
 	Industry       string `query:"industry" maxLength:"63" doc:"an industry's slug, in any case"`
 	SeniorityLevel string `query:"seniority_level" enum:"junior,mid,senior"`
-}) (*httpapi.List[jobRole], error) {
+},
+) (*httpapi.List[jobRole], error) {
 	part, err := j.cursors.Part(in.Page)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,8 @@ type skills struct {
 func (s skills) get(ctx context.Context, in *struct {
 	httpapi.ByID
 	httpapi.Conditional
-}) (*httpapi.Versioned[skill], error) {
+},
+) (*httpapi.Versioned[skill], error) {
 	found, err := s.store.byID(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -44,7 +45,8 @@ func (s skills) get(ctx context.Context, in *struct {
 func (s skills) list(ctx context.Context, in *struct {
 	httpapi.Page
 	Category string `query:"category" enum:"technical,soft_skill,domain_expertise,certification"`
-}) (*httpapi.List[skill], error) {
+},
+) (*httpapi.List[skill], error) {
 	part, err := s.cursors.Part(in.Page)
 	if err != nil {
 		return nil, err

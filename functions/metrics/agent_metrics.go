@@ -34,7 +34,8 @@ func (m agentMetrics) get(ctx context.Context, in *struct {
 	httpapi.ByID
 	Window string `query:"window" enum:"all" default:"all" doc:"the time to look at"`
 	httpapi.Conditional
-}) (*httpapi.Versioned[wideMetrics], error) {
+},
+) (*httpapi.Versioned[wideMetrics], error) {
 	figures, err := m.store.byAgent(ctx, in.ID)
 	if err != nil {
 		return nil, err

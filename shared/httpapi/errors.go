@@ -52,10 +52,10 @@ func problemOf(status int, detail string, errs []error) *Problem {
 			return NotFound.Problem("there is nothing at this address")
 		}
 	}
-	switch {
-	case status == http.StatusUnprocessableEntity:
+	switch status {
+	case http.StatusUnprocessableEntity:
 		return Invalid.Problem(summary(faults), faults...)
-	case status == http.StatusBadRequest:
+	case http.StatusBadRequest:
 		return MalformedRequest.Problem(detail)
 	}
 	for _, t := range problemTypes {

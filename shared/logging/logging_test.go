@@ -26,8 +26,12 @@ func TestNew_WritesCloudLoggingFields(t *testing.T) {
 		{"error", logging.Config{}, func(l *slog.Logger) { l.Error("broken") }, map[string]any{"severity": "ERROR", "message": "broken"}},
 		{"debug", logging.Config{Level: slog.LevelDebug}, func(l *slog.Logger) { l.Debug("detail") }, map[string]any{"severity": "DEBUG", "message": "detail"}},
 		{"below the level", logging.Config{Level: slog.LevelError}, func(l *slog.Logger) { l.Info("hello") }, nil},
-		{"group keeps its names", logging.Config{}, func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Info("x", "level", "y") },
-			map[string]any{"severity": "INFO", "message": "x", "a": 1.0, "g": map[string]any{"level": "y"}}},
+		{
+			"group keeps its names",
+			logging.Config{},
+			func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Info("x", "level", "y") },
+			map[string]any{"severity": "INFO", "message": "x", "a": 1.0, "g": map[string]any{"level": "y"}},
+		},
 		{"trace", logging.Config{Project: "p"}, func(l *slog.Logger) {
 			l.InfoContext(logging.WithTrace(t.Context(), logging.Trace{ID: id, Span: span}), "x")
 		}, map[string]any{

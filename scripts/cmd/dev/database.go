@@ -27,7 +27,7 @@ func prepareDatabase(ctx context.Context, ownerURL string, s settings, out io.Wr
 	if err != nil {
 		return databaseURLs{}, err
 	}
-	if pending := len(status.Names) - int(status.Version); pending > 0 {
+	if pending := status.Latest() - status.Version; pending > 0 {
 		_, _ = fmt.Fprintf(out, "· applying %d migrations\n", pending)
 		if err := plantsql.Migrate(ctx, conn, plantsql.Latest); err != nil {
 			return databaseURLs{}, err

@@ -46,7 +46,7 @@ func buildFunctions(ctx context.Context, home string, out io.Writer) error {
 	building, ctx := errgroup.WithContext(ctx)
 	for _, name := range functionNames {
 		building.Go(func() error {
-			cmd := exec.CommandContext(ctx, "go", "build", "-o", program(home, name), "./functions/"+name+"/cmd") //nolint:gosec // names of ours
+			cmd := exec.CommandContext(ctx, "go", "build", "-o", program(home, name), "./functions/"+name+"/cmd")
 			if output, err := cmd.CombinedOutput(); err != nil {
 				return fmt.Errorf("compile %s: %w\n%s", name, err, output)
 			}
@@ -60,7 +60,7 @@ func program(home, name string) string { return filepath.Join(home, "bin", name)
 
 // openAPI asks a function's program for its document.
 func openAPI(ctx context.Context, home, name string) ([]byte, error) {
-	document, err := exec.CommandContext(ctx, program(home, name), "-openapi").Output() //nolint:gosec // what we have built
+	document, err := exec.CommandContext(ctx, program(home, name), "-openapi").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its OpenAPI document: %w", name, err)
 	}
@@ -106,7 +106,7 @@ func startFunction(ctx context.Context, home, name string, environment []string)
 	if err != nil {
 		return nil, err
 	}
-	f.cmd = exec.Command(program(home, name)) //nolint:gosec,noctx // what we have built; stopAll ends it in order
+	f.cmd = exec.Command(program(home, name)) //nolint:noctx // what we have built; stopAll ends it in order
 	f.cmd.Env = append(plainEnvironment(), environment...)
 	f.cmd.Env = append(f.cmd.Env, "HOST=127.0.0.1", "PORT="+port, "FUNCTION_TARGET="+strings.ToUpper(name[:1])+name[1:])
 	f.cmd.Stdout, f.cmd.Stderr = output, output

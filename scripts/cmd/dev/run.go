@@ -37,7 +37,7 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 		return fmt.Errorf("port %d is taken: set PLANT_PORT to another one", s.Port)
 	}
 	defer func() { _ = listener.Close() }()
-	if err := os.MkdirAll(filepath.Join(s.Home, "logs"), 0o755); err != nil { //nolint:gosec // the server's user has to pass through
+	if err := os.MkdirAll(filepath.Join(s.Home, "logs"), 0o755); err != nil {
 		return err
 	}
 

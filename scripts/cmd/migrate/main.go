@@ -75,7 +75,7 @@ func migrate(ctx context.Context, conn *pgx.Conn, args []string, out io.Writer) 
 	}
 	for i, name := range status.Names {
 		mark := " "
-		if int32(i) < target { //nolint:gosec // a few dozen files
+		if int32(i) < target {
 			mark = "x"
 		}
 		_, _ = fmt.Fprintf(out, "[%s] %s\n", mark, name) // nobody reads what cannot be written
@@ -85,7 +85,7 @@ func migrate(ctx context.Context, conn *pgx.Conn, args []string, out io.Writer) 
 
 // targetOf returns the version that the arguments ask for; that of now for status.
 func targetOf(args []string, status plantsql.Status) (int32, error) {
-	latest := int32(len(status.Names)) //nolint:gosec // a few dozen files
+	latest := status.Latest()
 	if len(args) == 0 {
 		args = []string{"up"}
 	}

@@ -14,6 +14,5 @@ func (a *account) apply(cmd *exec.Cmd) {
 	if a == nil {
 		return
 	}
-	//nolint:gosec // ids of the user database are not negative
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: a.uid, Gid: a.gid}}
 }

@@ -26,58 +26,45 @@ const noCluster = "create_main_cluster = false\n"
 func installByApt(ctx context.Context, out io.Writer) error {
 	server, ok := best(look(ctx))
 	if !ok {
-		if err := aptUpdate(ctx, out); err != nil {
+		if err := process.AptUpdate(ctx, out); err != nil {
 			return err
 		}
 		var err error
 		if server.major, err = newestServer(ctx); err != nil {
 			return err
 		}
-		say(out, "PostgreSQL is missing: installing the distribution's postgresql-%d", server.major)
+		process.Say(out, "PostgreSQL is missing: installing the distribution's postgresql-%d", server.major)
 		if err := installServer(ctx, out, server.major); err != nil {
 			return err
 		}
 	}
 	vector := fmt.Sprintf("postgresql-%d-pgvector", server.major)
 	if hasCandidate(ctx, vector) {
-		say(out, "pgvector is missing: installing the distribution's %s", vector)
-		if err := aptInstall(ctx, out, vector); err == nil {
+		process.Say(out, "pgvector is missing: installing the distribution's %s", vector)
+		if err := process.AptInstall(ctx, vector); err == nil {
 			return nil
 		}
-		if err := aptUpdate(ctx, out); err != nil {
+		if err := process.AptUpdate(ctx, out); err != nil {
 			return err
 		}
-		return aptInstall(ctx, out, vector)
+		return process.AptInstall(ctx, vector)
 	}
 	return buildVector(ctx, out, server.major)
 }
 
-func aptUpdate(ctx context.Context, out io.Writer) error {
-	say(out, "updating the list of packages")
-	command := asRoot("apt-get", "-q", "update")
-	return run(ctx, out, quiet, command[0], command[1:]...)
-}
-
-var quiet = []string{"DEBIAN_FRONTEND=noninteractive"}
-
-func aptInstall(ctx context.Context, out io.Writer, packages ...string) error {
-	command := asRoot(append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends", "install"}, packages...)...)
-	return run(ctx, out, quiet, command[0], command[1:]...)
-}
-
 // installServer first installs what makes clusters, tells it not to, and then the server. The setting goes again.
 func installServer(ctx context.Context, out io.Writer, major int) error {
-	if err := aptInstall(ctx, out, "postgresql-common"); err != nil {
+	if err := process.AptInstall(ctx, "postgresql-common"); err != nil {
 		return err
 	}
 	const setting = "/etc/postgresql-common/createcluster.d/plant.conf"
-	write := asRoot("sh", "-c", "mkdir -p "+filepath.Dir(setting)+" && printf '"+strings.TrimSpace(noCluster)+"\\n' > "+setting)
-	if err := run(ctx, out, nil, write[0], write[1:]...); err != nil {
+	write := process.AsRoot("sh", "-c", "mkdir -p "+filepath.Dir(setting)+" && printf '"+strings.TrimSpace(noCluster)+"\\n' > "+setting)
+	if err := process.Run(ctx, write[0], write[1:]...); err != nil {
 		return err
 	}
-	remove := asRoot("rm", "-f", setting)
-	defer func() { _ = run(context.WithoutCancel(ctx), out, nil, remove[0], remove[1:]...) }()
-	return aptInstall(ctx, out, fmt.Sprintf("postgresql-%d", major))
+	remove := process.AsRoot("rm", "-f", setting)
+	defer func() { _ = process.Run(context.WithoutCancel(ctx), remove[0], remove[1:]...) }()
+	return process.AptInstall(ctx, fmt.Sprintf("postgresql-%d", major))
 }
 
 var serverPackage = regexp.MustCompile(`(?m)^postgresql-(\d+)\s`)
@@ -111,13 +98,13 @@ func buildVector(ctx context.Context, out io.Writer, major int) error {
 		return fmt.Errorf("build pgvector: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	say(out, "pgvector is missing and has no package here: building it from the distribution's source")
+	process.Say(out, "pgvector is missing and has no package here: building it from the distribution's source")
 	tools := []string{fmt.Sprintf("postgresql-server-dev-%d", major), "make", "gcc", "libc6-dev", "dpkg-dev"}
-	if err := aptInstall(ctx, out, tools...); err != nil {
-		if err := aptUpdate(ctx, out); err != nil {
+	if err := process.AptInstall(ctx, tools...); err != nil {
+		if err := process.AptUpdate(ctx, out); err != nil {
 			return err
 		}
-		if err := aptInstall(ctx, out, tools...); err != nil {
+		if err := process.AptInstall(ctx, tools...); err != nil {
 			return err
 		}
 	}
@@ -126,14 +113,14 @@ func buildVector(ctx context.Context, out io.Writer, major int) error {
 		return err
 	}
 	options := []string{"-C", source, "with_llvm=no", "OPTFLAGS=", fmt.Sprintf("PG_CONFIG=/usr/lib/postgresql/%d/bin/pg_config", major)}
-	if err := run(ctx, out, nil, "make", options...); err != nil {
+	if err := process.Run(ctx, "make", options...); err != nil {
 		return err
 	}
-	install := asRoot(append([]string{"make", "install"}, options...)...)
-	if err := run(ctx, out, nil, install[0], install[1:]...); err != nil {
+	install := process.AsRoot(append([]string{"make", "install"}, options...)...)
+	if err := process.Run(ctx, install[0], install[1:]...); err != nil {
 		return err
 	}
-	say(out, "pgvector is built and installed")
+	process.Say(out, "pgvector is built and installed")
 	return nil
 }
 
@@ -164,7 +151,7 @@ func fetchVector(ctx context.Context, out io.Writer, folder string) (string, err
 				return "", err
 			}
 		}
-		say(out, "fetching pgvector's source of Debian %s", suite)
+		process.Say(out, "fetching pgvector's source of Debian %s", suite)
 		if output, err := apt("update").CombinedOutput(); err != nil {
 			failed = fmt.Errorf("list sources of %s: %w\n%s", suite, err, process.LastLines(string(output)))
 			continue
@@ -181,7 +168,7 @@ func fetchVector(ctx context.Context, out io.Writer, folder string) (string, err
 }
 
 func codename(osRelease string) (string, error) {
-	text, err := os.ReadFile(osRelease) //nolint:gosec // a fixed name, but for tests
+	text, err := os.ReadFile(osRelease)
 	if err != nil {
 		return "", err
 	}
@@ -210,7 +197,7 @@ func writeSources(files []string, folder, from, to string) error {
 	}
 	written := false
 	for i, file := range files {
-		text, err := os.ReadFile(file) //nolint:gosec // apt's own lists
+		text, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}

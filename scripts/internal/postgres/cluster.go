@@ -50,7 +50,7 @@ func Start(ctx context.Context, home string, out io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(home, "logs"), 0o755); err != nil { //nolint:gosec // the server's user has to pass through
+	if err := os.MkdirAll(filepath.Join(home, "logs"), 0o755); err != nil {
 		return nil, fmt.Errorf("make %s: %w", home, err)
 	}
 	unlock, err := process.TryLock(filepath.Join(home, "postgres.lock"))
@@ -115,7 +115,7 @@ func (s *Server) run(ctx context.Context, makeCommand func() (*exec.Cmd, error),
 		if err != nil {
 			return err
 		}
-		output, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // in our own home
+		output, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (s *Server) urlFile() string { return filepath.Join(s.home, "database-url")
 
 // RunningURL returns the owner's URL of the server that runs in a home, or "" where none does.
 func RunningURL(home string) string {
-	text, err := os.ReadFile(filepath.Join(home, "database-url")) //nolint:gosec // in our own home
+	text, err := os.ReadFile(filepath.Join(home, "database-url"))
 	if err != nil {
 		return ""
 	}

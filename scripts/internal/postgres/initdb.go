@@ -23,7 +23,7 @@ type cluster struct {
 }
 
 // account is an unprivileged user: PostgreSQL refuses to run as root.
-type account struct{ uid, gid int }
+type account struct{ uid, gid uint32 }
 
 // ensureCluster returns the cluster of a home, making it the first time.
 func ensureCluster(ctx context.Context, bin, home, password string, out io.Writer) (cluster, error) {
@@ -36,17 +36,17 @@ func ensureCluster(ctx context.Context, bin, home, password string, out io.Write
 		if !reachable(home) {
 			// The server's user cannot pass through a folder above, which is not ours to open.
 			c.data = filepath.Join("/var/tmp", fmt.Sprintf("plant-%x", sha256.Sum256([]byte(home)))[:len("plant-")+16], "postgres")
-			say(out, "%s is closed to the server's user: its data goes to %s", home, c.data)
+			process.Say(out, "%s is closed to the server's user: its data goes to %s", home, c.data)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(c.data, "PG_VERSION")); err == nil {
 		return c, nil
 	}
-	say(out, "making a private PostgreSQL in %s", c.data)
+	process.Say(out, "making a private PostgreSQL in %s", c.data)
 	if err := os.RemoveAll(c.data); err != nil { // what an interrupted attempt left
 		return c, fmt.Errorf("make the cluster: %w", err)
 	}
-	if err := os.MkdirAll(c.data, 0o755); err != nil { //nolint:gosec // initdb closes it
+	if err := os.MkdirAll(c.data, 0o755); err != nil {
 		return c, fmt.Errorf("make the cluster: %w", err)
 	}
 	if err := c.give(c.data); err != nil {
@@ -69,7 +69,6 @@ func (c cluster) initdb(ctx context.Context, password string) error {
 	if runtime.GOOS == "darwin" {
 		locale = "C"
 	}
-	//nolint:gosec // a server's own folder
 	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, "initdb"), "--pgdata", c.data, "--username", owner, "--pwfile", file.Name(),
 		"--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", locale, "--data-checksums", "--no-sync")
 	cmd.Dir = "/"
@@ -82,7 +81,7 @@ func (c cluster) initdb(ctx context.Context, password string) error {
 
 // server returns the command that runs the cluster.
 func (c cluster) server(socket string, port string) *exec.Cmd {
-	//nolint:gosec,noctx // a server's own folder; it outlives the context that starts it, and Stop ends it
+	//nolint:noctx // a server's own folder; it outlives the context that starts it, and Stop ends it
 	cmd := exec.Command(filepath.Join(c.bin, "postgres"), "-D", c.data, "-p", port, "-k", socket,
 		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "shared_buffers=256MB",
 		"-c", "log_min_messages=warning", "-c", "log_line_prefix=%m ", "-c", "wal_level=replica", "-c", "max_wal_size=2GB",
@@ -97,7 +96,7 @@ func (c cluster) give(path string) error {
 	if c.account == nil {
 		return nil
 	}
-	if err := os.Chown(path, c.account.uid, c.account.gid); err != nil {
+	if err := os.Chown(path, int(c.account.uid), int(c.account.gid)); err != nil {
 		return fmt.Errorf("give %s to the server's user: %w", path, err)
 	}
 	return nil
@@ -110,13 +109,13 @@ func unprivileged() (*account, error) {
 		if err != nil {
 			continue
 		}
-		uid, err := strconv.Atoi(found.Uid)
+		uid, err := strconv.ParseUint(found.Uid, 10, 32)
 		if err != nil {
 			continue
 		}
-		gid, err := strconv.Atoi(found.Gid)
+		gid, err := strconv.ParseUint(found.Gid, 10, 32)
 		if err == nil {
-			return &account{uid, gid}, nil
+			return &account{uint32(uid), uint32(gid)}, nil
 		}
 	}
 	return nil, errors.New("no unprivileged user to run PostgreSQL as: run this as another user than root")
@@ -139,7 +138,7 @@ func reachable(path string) bool {
 // container returns the command that runs the server in a container, in the foreground. Its data stay in the home.
 func container(image, home, password string, port string) *exec.Cmd {
 	name := fmt.Sprintf("plant-%x", sha256.Sum256([]byte(home)))[:len("plant-")+16]
-	//nolint:gosec,noctx // constants and our own home; it outlives the context that starts it, and Stop ends it
+	//nolint:noctx // constants and our own home; it outlives the context that starts it, and Stop ends it
 	cmd := exec.Command("docker", "run", "--rm", "--name", name, "--env", "POSTGRES_USER="+owner, "--env", "POSTGRES_PASSWORD",
 		"--publish", "127.0.0.1:"+port+":5432", "--volume", filepath.Join(home, "container")+":/var/lib/postgresql/data", image)
 	cmd.Env = append(os.Environ(), "POSTGRES_PASSWORD="+password)

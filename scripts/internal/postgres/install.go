@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func Ensure(ctx context.Context, out io.Writer) (Installation, error) {
 	install, way := ways(ctx)
 	if install == nil {
 		if exec.CommandContext(ctx, "docker", "info").Run() == nil {
-			say(out, "no PostgreSQL with pgvector here: using the container image %s", vectorImage)
+			process.Say(out, "no PostgreSQL with pgvector here: using the container image %s", vectorImage)
 			return Installation{Image: vectorImage}, nil
 		}
 		return Installation{}, fmt.Errorf("install PostgreSQL %d or newer with pgvector %s or newer, start Docker, or set DATABASE_URL, and try again", minMajor, minVector)
@@ -76,7 +75,7 @@ func ways(ctx context.Context) (install func(context.Context, io.Writer) error, 
 	_, apt := exec.LookPath("apt-get")
 	_, brew := exec.LookPath("brew")
 	switch {
-	case apt == nil && canInstall(ctx):
+	case apt == nil && process.CanInstall(ctx):
 		return installByApt, "apt"
 	case brew == nil:
 		return installByBrew, "Homebrew"
@@ -85,8 +84,8 @@ func ways(ctx context.Context) (install func(context.Context, io.Writer) error, 
 }
 
 func installByBrew(ctx context.Context, out io.Writer) error {
-	say(out, "installing PostgreSQL 17 and pgvector with Homebrew")
-	return run(ctx, out, nil, "brew", "install", "postgresql@17", "pgvector")
+	process.Say(out, "installing PostgreSQL 17 and pgvector with Homebrew")
+	return process.Run(ctx, "brew", "install", "postgresql@17", "pgvector")
 }
 
 // look finds the servers of this machine.
@@ -133,14 +132,14 @@ func inspect(ctx context.Context, bin string) (found, bool) {
 			return found{}, false
 		}
 	}
-	version, err := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "--version").Output() //nolint:gosec // a server's own folder
+	version, err := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "--version").Output()
 	if err != nil {
 		return found{}, false
 	}
 	major := majorOf(string(version))
 	server := found{bin: bin, major: major}
 	for _, shared := range sharedDirs(ctx, bin, major) {
-		control, err := os.ReadFile(filepath.Join(shared, "extension", "vector.control")) //nolint:gosec // a server's own folder
+		control, err := os.ReadFile(filepath.Join(shared, "extension", "vector.control"))
 		server.vector = server.vector || err == nil && atLeast(defaultVersion(string(control)), minVector)
 	}
 	return server, major >= minMajor
@@ -148,7 +147,7 @@ func inspect(ctx context.Context, bin string) (found, bool) {
 
 func sharedDirs(ctx context.Context, bin string, major int) []string {
 	dirs := []string{fmt.Sprintf("/usr/share/postgresql/%d", major)}
-	if shared, err := exec.CommandContext(ctx, filepath.Join(bin, "pg_config"), "--sharedir").Output(); err == nil { //nolint:gosec // a server's own folder
+	if shared, err := exec.CommandContext(ctx, filepath.Join(bin, "pg_config"), "--sharedir").Output(); err == nil {
 		dirs = append(dirs, strings.TrimSpace(string(shared)))
 	}
 	return dirs
@@ -190,33 +189,6 @@ func atLeast(version, least string) bool {
 		}
 	}
 	return true
-}
-
-func say(out io.Writer, format string, args ...any) {
-	_, _ = fmt.Fprintf(out, "· "+format+"\n", args...) // progress is not worth failing for
-}
-
-// run runs a program and shows its output only when it fails.
-func run(ctx context.Context, _ io.Writer, environment []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), environment...)
-	output, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, process.LastLines(string(output)))
-	}
-	return nil
-}
-
-// asRoot returns a command that runs as root: as it is, or through sudo where that asks for no password.
-func asRoot(command ...string) []string {
-	if os.Geteuid() == 0 {
-		return command
-	}
-	return append([]string{"sudo", "-n"}, command...)
-}
-
-func canInstall(ctx context.Context) bool {
-	return os.Geteuid() == 0 || runtime.GOOS == "linux" && exec.CommandContext(ctx, "sudo", "-n", "true").Run() == nil
 }
 
 var errNoSource = errors.New("no package source of the distribution was found")

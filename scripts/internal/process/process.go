@@ -23,11 +23,11 @@ func TryLock(name string) (unlock func(), err error) {
 }
 
 func flock(name string, how int) (unlock func(), err error) {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // names of ours
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
-	if err := syscall.Flock(int(file.Fd()), how); err != nil { //nolint:gosec // a file descriptor is small
+	if err := syscall.Flock(int(file.Fd()), how); err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
@@ -51,7 +51,7 @@ func FreePort(ctx context.Context) (string, error) {
 
 // KeptSecret returns the random secret that a file keeps, making it the first time. It is made of letters and digits.
 func KeptSecret(file string) (string, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // in a home of ours
+	text, err := os.ReadFile(file)
 	if err == nil && len(text) > 0 {
 		return string(text), nil
 	}
@@ -72,7 +72,7 @@ func LastLines(text string) string {
 
 // Tail returns the end of a file, or "".
 func Tail(file string) string {
-	text, err := os.ReadFile(file) //nolint:gosec // in a home of ours
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return ""
 	}

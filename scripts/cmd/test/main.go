@@ -1,0 +1,151 @@
+// Command test checks the whole project. See scripts/test.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/waooaw/plant/scripts/internal/postgres"
+	"github.com/waooaw/plant/scripts/internal/process"
+	"github.com/waooaw/plant/shared/config"
+)
+
+// minCoverage of each module's statements, in percent.
+const minCoverage = 85
+
+type settings struct {
+	Home string `env:"PLANT_HOME, default=.local"`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "\nFAILED: "+err.Error())
+		os.Exit(1)
+	}
+	fmt.Println("\nall checks passed")
+}
+
+// checks is one run of all checks. A check that fails does not keep the others from running.
+type checks struct {
+	home, root string
+	database   string // the tests' server
+	quick      bool
+	failed     []string
+}
+
+func run(ctx context.Context) error {
+	s, err := config.Load[settings](ctx)
+	if err != nil {
+		return err
+	}
+	c := &checks{}
+	flag.BoolVar(&c.quick, "quick", false, "leave out the race detector, the end-to-end run and coverage")
+	flag.Parse()
+	if c.home, err = filepath.Abs(filepath.Join(s.Home, "test")); err != nil {
+		return err
+	}
+	if c.root, err = os.Getwd(); err != nil {
+		return err
+	}
+	modules, err := workspace(ctx)
+	if err != nil {
+		return err
+	}
+	if err := ensureShellcheck(ctx); err != nil {
+		return err
+	}
+	server, err := postgres.Start(ctx, c.home, os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	c.database = server.OwnerURL
+	c.all(ctx, modules)
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	if len(c.failed) > 0 {
+		return errors.New(strings.Join(c.failed, ", "))
+	}
+	return nil
+}
+
+func (c *checks) all(ctx context.Context, modules []module) {
+	coverage := filepath.Join(c.home, "coverage")
+	if err := errors.Join(os.RemoveAll(coverage), os.MkdirAll(filepath.Join(coverage, "e2e"), 0o750)); err != nil {
+		c.failed = append(c.failed, err.Error())
+		return
+	}
+	c.check(ctx, "shell scripts", c.root, nil, append([]string{"shellcheck"}, shellScripts(c.root)...)...)
+	for _, m := range modules {
+		alone := []string{"GOWORK=off"}
+		c.check(ctx, m.name+": go.mod is tidy", m.dir, alone, "go", "mod", "tidy", "-diff")
+		c.check(ctx, m.name+": builds by itself", m.dir, alone, "go", "build", "./...")
+		c.check(ctx, m.name+": style", m.dir, alone, "go", "tool", "-modfile="+filepath.Join(c.root, ".tools", "go.mod"), "golangci-lint", "run", "./...")
+		test := []string{"go", "test", "-shuffle=on"}
+		if !c.quick {
+			test = append(test, "-race", "-coverpkg=github.com/waooaw/plant/...", "-coverprofile="+filepath.Join(coverage, m.file()))
+		}
+		c.check(ctx, m.name+": tests", m.dir, []string{"PLANT_TEST_DATABASE_URL=" + c.database}, append(test, "./...")...)
+	}
+	if c.quick {
+		return
+	}
+	// Instrumented, so that what only a whole run reaches counts too.
+	c.check(ctx, "scripts/dev from end to end", c.root, []string{"GOFLAGS=-cover", "GOCOVERDIR=" + filepath.Join(coverage, "e2e")},
+		"go", "test", "-count=1", "-tags=e2e", "-v", "./scripts/internal/e2e")
+	c.check(ctx, "coverage of the end-to-end run", c.root, nil,
+		"go", "tool", "covdata", "textfmt", "-i="+filepath.Join(coverage, "e2e"), "-o="+filepath.Join(coverage, "e2e.out"))
+	if err := c.checkCoverage(coverage, modules); err != nil {
+		c.failed = append(c.failed, err.Error())
+	}
+}
+
+// check runs one command in the open and notes whether it failed.
+func (c *checks) check(ctx context.Context, name, dir string, environment []string, command ...string) {
+	if ctx.Err() != nil {
+		return
+	}
+	fmt.Printf("\n== %s\n", name)
+	begin := time.Now()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), environment...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = time.Minute
+	if err := cmd.Run(); err != nil {
+		fmt.Printf("-- %v: %s\n", err, strings.Join(command, " "))
+		c.failed = append(c.failed, name)
+	}
+	fmt.Printf("-- %.1f s\n", time.Since(begin).Seconds())
+}
+
+// ensureShellcheck installs it where it is missing.
+func ensureShellcheck(ctx context.Context) error {
+	if _, err := exec.LookPath("shellcheck"); err == nil {
+		return nil
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil || !process.CanInstall(ctx) {
+		return errors.New("install shellcheck and try again")
+	}
+	process.Say(os.Stdout, "shellcheck is missing: installing the distribution's")
+	if err := process.AptInstall(ctx, "shellcheck"); err == nil {
+		return nil
+	}
+	if err := process.AptUpdate(ctx, os.Stdout); err != nil {
+		return err
+	}
+	return process.AptInstall(ctx, "shellcheck")
+}
