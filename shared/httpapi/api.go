@@ -62,6 +62,7 @@ func newAPI(f Function, cfg Config, verifier *auth.Verifier, log *slog.Logger, r
 	settings.OpenAPIPath, settings.DocsPath, settings.SchemasPath = "", "", ""
 	settings.CreateHooks = nil // no $schema links
 	settings.RejectUnknownQueryParameters = true
+	settings.Transformers = []huma.Transformer{finishProblem}
 	settings.Formats = map[string]huma.Format{
 		"application/json": {Marshal: marshal, Unmarshal: unmarshal}, "json": {Marshal: marshal, Unmarshal: unmarshal},
 	}

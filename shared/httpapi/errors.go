@@ -27,11 +27,14 @@ func init() {
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		return problemOf(status, detail, errs)
 	}
-	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
-		p := problemOf(status, detail, errs)
+}
+
+// finishProblem is a huma.Transformer. Every problem passes it on its way out, those that handlers return too.
+func finishProblem(ctx huma.Context, _ string, body any) (any, error) {
+	if p, ok := body.(*Problem); ok {
 		finish(ctx.Context(), p, ctx.SetHeader)
-		return p
 	}
+	return body, nil
 }
 
 // problemOf turns what huma found, or what a handler returned, into a problem.
