@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 
 	"github.com/waooaw/plant/shared/httpapi"
@@ -36,7 +37,9 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs := v5emb.New("Plant API", "/openapi.json", "/docs/")
+	// No badge: it would send the document to a validator on the internet.
+	settings := swgui.Config{SettingsUI: map[string]string{"validatorUrl": "null"}}
+	docs := v5emb.NewWithConfig(settings)("Plant API", "/openapi.json", "/docs/")
 	mux := http.NewServeMux()
 	for path, file := range static {
 		mux.Handle("GET "+path, file)
