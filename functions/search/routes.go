@@ -1,0 +1,18 @@
+package search
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/httpapi"
+)
+
+// register adds every operation of the function. Anyone may call them.
+func register(api *httpapi.API, db *database.DB) {
+	search := search{store: searchStore{db}}
+
+	on, doc := api.Operations, httpapi.Doc
+
+	huma.Get(on, "/api/v1/agents/available/search", search.available, doc("Find agents that can be hired now"))
+	huma.Get(on, "/api/v1/agents/search", search.all, doc("Find agents"))
+}
