@@ -15,7 +15,7 @@ type agentDraft struct {
 	Name             string        `json:"name" minLength:"1" maxLength:"255" example:"Campaign Writer"`
 	Specialization   string        `json:"specialization" minLength:"1" maxLength:"100" example:"Content writing"`
 	Industry         string        `json:"industry" minLength:"1" maxLength:"63" doc:"an industry's slug, for life" example:"marketing"`
-	HourlyRate       catalog.Money `json:"hourly_rate" exclusiveMinimum:"0" doc:"at most 2 decimals, in currency" example:"85.0"`
+	HourlyRate       catalog.Money `json:"hourly_rate" exclusiveMinimum:"0" maximum:"9999999999.99" doc:"at most 2 decimals, in currency" example:"85.0"`
 	Description      string        `json:"description,omitempty" maxLength:"8000"`
 	SkillIDs         []uuid.UUID   `json:"skill_ids,omitempty" format:"uuid" maxItems:"100"`
 	JobRoleID        *uuid.UUID    `json:"job_role_id,omitempty" format:"uuid" nullable:"true"`
@@ -66,7 +66,7 @@ type agentChange struct {
 	Name             *string                    `json:"name,omitempty" minLength:"1" maxLength:"255" nullable:"false"`
 	Specialization   *string                    `json:"specialization,omitempty" minLength:"1" maxLength:"100" nullable:"false"`
 	Industry         *string                    `json:"industry,omitempty" minLength:"1" maxLength:"63" nullable:"false" doc:"cannot change: only the one that the agent has is accepted"`
-	HourlyRate       *catalog.Money             `json:"hourly_rate,omitempty" exclusiveMinimum:"0"`
+	HourlyRate       *catalog.Money             `json:"hourly_rate,omitempty" exclusiveMinimum:"0" maximum:"9999999999.99"`
 	Description      httpapi.Field[string]      `json:"description,omitzero" maxLength:"8000"`
 	SkillIDs         httpapi.Field[[]uuid.UUID] `json:"skill_ids,omitzero" format:"uuid" maxItems:"100"`
 	JobRoleID        httpapi.Field[uuid.UUID]   `json:"job_role_id,omitzero" format:"uuid"`

@@ -29,7 +29,7 @@ func TestSearch_FilterInsideTheStatement(t *testing.T) {
 	s := start(t)
 	vocabulary := []string{"zebra", "okapi", "walrus", "badger", "otter", "ferret"} // each its own stem
 	statuses, industries := []string{"available", "working", "offline"}, []string{"marketing", "education", "sales"}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same agents in every run
+	random := rand.New(rand.NewPCG(1, 2)) // the same agents in every run
 	pick := func(of []string) string { return of[random.IntN(len(of))] }
 	const agents = 800
 	written := map[uuid.UUID]agent{}

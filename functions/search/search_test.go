@@ -188,7 +188,7 @@ func TestSearch_Fields(t *testing.T) {
 	check("okapi", "Tagged")
 	check("engraving", "Skilled")
 	check("education", "Schooled")
-	for misspelt, want := range map[string]string{"zebrra": "Named zebra", "girafe": "Special", "walurs": "Described", "paitently": "Described", "oakpi": "Tagged", "engravng": "Skilled"} {
+	for misspelt, want := range map[string]string{"zebrra": "Named zebra", "girafe": "Special", "walurs": "Described", "patientyl": "Described", "oakpi": "Tagged", "engravng": "Skilled"} {
 		check(misspelt, want)
 	}
 

@@ -1,8 +1,10 @@
 package catalog
 
 import (
+	"math"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/waooaw/plant/shared/auth"
@@ -23,6 +25,17 @@ type AgentFilter struct {
 	MinRating      float64   `query:"min_rating" minimum:"0" maximum:"5" doc:"lowest mean rating"`
 	MaxHourlyRate  float64   `query:"max_hourly_rate" exclusiveMinimum:"0" maximum:"9999999999.99" doc:"highest hourly rate, in each agent's currency"`
 	UpdatedSince   time.Time `query:"updated_since" doc:"changed at or after this moment (RFC 3339)"`
+}
+
+// Resolve implements huma.Resolver: no bound of a schema keeps out what is not a number.
+func (f *AgentFilter) Resolve(huma.Context) []error {
+	var faults []error
+	for name, value := range map[string]float64{"min_rating": f.MinRating, "max_hourly_rate": f.MaxHourlyRate} {
+		if math.IsNaN(value) {
+			faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: "must be a number"})
+		}
+	}
+	return faults
 }
 
 // Where says a filter as conditions on AgentFrom: constant texts with named arguments, so that the planner sees only

@@ -18,13 +18,13 @@ type Money struct {
 	fault      string // what was wrong with the JSON number that it was read from
 }
 
-// maxMoney is what numeric(12, 2) holds, in units of the currency.
-const maxMoney = 9_999_999_999.99
+// maxMoney is below what numeric(15, 2) holds, in units of the currency. What a caller may send is bounded where it is sent.
+const maxMoney = 9_999_999_999_999.99
 
 // Hundredths returns an amount of n hundredths.
 func Hundredths(n int64) Money { return Money{hundredths: n} }
 
-// ParseMoney reads a decimal number with at most two decimals, between −9,999,999,999.99 and 9,999,999,999.99.
+// ParseMoney reads a decimal number with at most two decimals, of at most 13 digits before them.
 func ParseMoney(text string) (Money, error) {
 	// The length bounds the exponent that the exact arithmetic below has to work out.
 	const maxDigits = 32
@@ -100,6 +100,5 @@ func (m Money) Value() (driver.Value, error) { return m.String(), nil }
 
 // Schema implements huma.SchemaProvider.
 func (Money) Schema(huma.Registry) *huma.Schema {
-	highest := maxMoney
-	return &huma.Schema{Type: huma.TypeNumber, Maximum: &highest, Description: "an amount with at most 2 decimals"}
+	return &huma.Schema{Type: huma.TypeNumber, Description: "an amount with at most 2 decimals"}
 }

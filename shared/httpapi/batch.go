@@ -37,7 +37,11 @@ func (i Item[T]) Read(operations huma.API) (*T, *Problem) {
 	registry := operations.OpenAPI().Components.Schemas
 	at := huma.NewPathBuffer([]byte("body"), len("body"))
 	var found huma.ValidateResult
-	huma.Validate(registry, registry.Schema(reflect.TypeFor[T](), true, ""), at, huma.ModeWriteToServer, parsed, &found)
+	schema := registry.Schema(reflect.TypeFor[T](), true, "")
+	huma.Validate(registry, schema, at, huma.ModeWriteToServer, parsed, &found)
+	for _, fault := range nulls(registry, schema, "body", parsed) {
+		found.Errors = append(found.Errors, fault)
+	}
 	item := new(T)
 	if len(found.Errors) == 0 {
 		if err := json.Unmarshal(i.text, item, json.RejectUnknownMembers(true)); err != nil {

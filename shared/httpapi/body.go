@@ -35,6 +35,11 @@ func (a *API) readBody(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	faults, err := scanJSON(body)
+	if err == nil && len(faults) == 0 && bytes.Contains(body, []byte("null")) {
+		var value any
+		err = unmarshal(body, &value)
+		faults = nulls(a.Operations.OpenAPI().Components.Schemas, op.RequestBody.Content["application/json"].Schema, "body", value)
+	}
 	switch {
 	case err != nil:
 		a.refuse(ctx, MalformedRequest.Problem(err.Error()))
@@ -45,7 +50,7 @@ func (a *API) readBody(ctx huma.Context, next func(huma.Context)) {
 	}
 }
 
-// received is a context whose body was read already.
+// received is a context whose body was read already, and is JSON whatever its Content-Type was spelt like.
 type received struct {
 	humaContext
 	body io.Reader
@@ -56,6 +61,14 @@ type humaContext huma.Context
 
 // BodyReader implements huma.Context.
 func (r received) BodyReader() io.Reader { return r.body }
+
+// Header implements huma.Context.
+func (r received) Header(name string) string {
+	if name == "Content-Type" {
+		return "application/json"
+	}
+	return r.humaContext.Header(name)
+}
 
 // Unwrap lets humago find the request.
 func (r received) Unwrap() huma.Context { return r.humaContext }

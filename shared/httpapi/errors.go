@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -141,7 +142,11 @@ func echo(value any) any {
 		if v != "" && utf8.RuneCountInString(v) <= maxEchoedRunes {
 			return v
 		}
-	case bool, int64, float64:
+	case float64:
+		if !math.IsNaN(v) && !math.IsInf(v, 0) { // JSON has neither
+			return v
+		}
+	case bool, int64:
 		return v
 	}
 	return nil

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -95,3 +98,29 @@ func unmarshal(body []byte, v any) error {
 }
 
 func marshal(w io.Writer, v any) error { return json.MarshalWrite(w, v) }
+
+// nulls finds the nulls of a value that stand where its schema has none. huma lets them pass where a member is optional.
+func nulls(registry huma.Registry, schema *huma.Schema, at string, value any) []*Fault {
+	for schema != nil && schema.Ref != "" {
+		schema = registry.SchemaFromRef(schema.Ref)
+	}
+	if schema == nil || schema.Type == "" {
+		return nil // anything goes
+	}
+	var faults []*Fault
+	switch value := value.(type) {
+	case nil:
+		if !schema.Nullable {
+			faults = append(faults, &Fault{Location: at, Message: "must not be null"})
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			faults = append(faults, nulls(registry, schema.Properties[name], at+"."+name, value[name])...)
+		}
+	case []any:
+		for i, item := range value {
+			faults = append(faults, nulls(registry, schema.Items, at+"["+strconv.Itoa(i)+"]", item)...)
+		}
+	}
+	return faults
+}

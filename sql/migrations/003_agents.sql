@@ -10,7 +10,7 @@ create table plant.agents (
   industry          text not null references plant.industries (slug),
   description       text not null default '' check (length(description) <= 8000),
   hourly_rate       numeric(12, 2) not null check (hourly_rate > 0),
-  price             numeric(14, 2) not null generated always as (round(hourly_rate * 160, 2)) stored,
+  price             numeric(15, 2) not null generated always as (round(hourly_rate * 160, 2)) stored,
   currency          text not null default 'INR' check (currency ~ '^[A-Z]{3}$'),
   trial_days        int not null default 7 check (trial_days between 0 and 90),
   allowed_durations text[] not null default '{monthly,quarterly}'
