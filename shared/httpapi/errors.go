@@ -130,9 +130,20 @@ func faultsOf(errs []error) []*Fault {
 			continue
 		}
 		detail := detailer.ErrorDetail()
-		faults = append(faults, &Fault{Location: detail.Location, Message: detail.Message, Value: echo(detail.Value)})
+		faults = append(faults, &Fault{Location: detail.Location, Message: plain(detail.Message), Value: echo(detail.Value)})
 	}
 	return faults
+}
+
+// plain says in words for people what huma says in Go's.
+func plain(message string) string {
+	switch {
+	case strings.HasPrefix(message, "invalid date/time for format"):
+		return "must be a date and time as in RFC 3339, such as 2026-01-31T09:30:00Z"
+	case strings.Contains(message, "invalid UUID"):
+		return "must be a UUID"
+	}
+	return message
 }
 
 // echo returns a value that an error may repeat: a scalar, and short.
