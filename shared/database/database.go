@@ -47,6 +47,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = "plant"
+	params["jit"] = "off" // compiling takes longer than any statement of ours
 	params["statement_timeout"] = milliseconds(cfg.StatementTimeout)
 	params["lock_timeout"] = milliseconds(cfg.LockTimeout)
 	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)

@@ -76,7 +76,6 @@ create table plant.agent_search (
   words    text not null      -- name, specialization, skills and tags, for misspelt words
 );
 create index agent_search_document on plant.agent_search using gin (document) with (fastupdate = off);
-create index agent_search_words on plant.agent_search using gin (words gin_trgm_ops) with (fastupdate = off);
 
 -- Writes what follows from an agent's row, in its transaction: statistics from birth, links to skills, the search row.
 create function plant.agent_written() returns trigger
