@@ -65,9 +65,9 @@ func Migrate(ctx context.Context, conn *pgx.Conn, to int32) error {
 	if err != nil {
 		return err
 	}
-	if _, err := conn.Exec(ctx, setLockTimeout); err != nil {
-		return fmt.Errorf("prepare migrations: %w", err)
-	}
+	// Before each one, as tern resets all settings after each. Not sooner: waiting for another runner may take longer.
+	// An error is the migration's too: it runs on the same connection, within the same transaction.
+	m.OnStart = func(int32, string, string, string) { _, _ = conn.Exec(ctx, setLockTimeout) }
 	if to == Latest {
 		to = int32(len(m.Migrations)) //nolint:gosec // a few dozen files
 	}

@@ -150,5 +150,6 @@ grant select on plant.agent_skills, plant.agent_statistics, plant.agent_search t
 ---- create above / drop below ----
 
 drop trigger skill_renamed on plant.skills;
+drop function plant.index_agents(uuid[]); -- its body depends on the tables
 drop table plant.agent_search, plant.agent_statistics, plant.agent_skills, plant.agents;
-drop function plant.skill_renamed(), plant.agent_written(), plant.index_agents(uuid[]);
+drop function plant.skill_renamed(), plant.agent_written();

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/waooaw/plant/scripts/internal/postgres"
+	"github.com/waooaw/plant/scripts/internal/process"
 	plantsql "github.com/waooaw/plant/sql"
 )
 
@@ -27,8 +28,8 @@ func prepareDatabase(ctx context.Context, ownerURL string, s settings, out io.Wr
 	if err != nil {
 		return databaseURLs{}, err
 	}
-	if pending := status.Latest() - status.Version; pending > 0 {
-		_, _ = fmt.Fprintf(out, "· applying %d migrations\n", pending)
+	if pending := status.Latest() - status.Version; pending != 0 { // a newer schema than this checkout knows is an error
+		process.Say(out, "applying %d migrations", max(0, pending))
 		if err := plantsql.Migrate(ctx, conn, plantsql.Latest); err != nil {
 			return databaseURLs{}, err
 		}

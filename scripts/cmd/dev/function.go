@@ -41,12 +41,13 @@ type function struct {
 // buildFunctions compiles the three functions; Go's cache makes that quick where nothing changed.
 func buildFunctions(ctx context.Context, home string, out io.Writer) error {
 	if _, err := os.Stat(program(home, functionNames[0])); err != nil {
-		_, _ = fmt.Fprintln(out, "· compiling the functions: the first time takes a minute or two")
+		process.Say(out, "compiling the functions: the first time takes a minute or two")
 	}
 	building, ctx := errgroup.WithContext(ctx)
 	for _, name := range functionNames {
 		building.Go(func() error {
-			cmd := exec.CommandContext(ctx, "go", "build", "-o", program(home, name), "./functions/"+name+"/cmd")
+			cmd := exec.CommandContext(ctx, "go", "build", "-o", program(home, name), "github.com/waooaw/plant/functions/"+name+"/cmd")
+			cmd.Env = append(os.Environ(), "GOWORK=") // the functions are modules of their own: the workspace knows them
 			if output, err := cmd.CombinedOutput(); err != nil {
 				return fmt.Errorf("compile %s: %w\n%s", name, err, output)
 			}
@@ -156,9 +157,9 @@ func (f *function) awaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-f.done:
-			return fmt.Errorf("the function %s ended by itself: %w; the end of its log:\n%s", f.name, f.err, f.logTail())
+			return f.failure()
 		case <-ctx.Done():
-			return fmt.Errorf("the function %s does not get ready; the end of its log:\n%s", f.name, f.logTail())
+			return &failure{fmt.Errorf("the function %s does not get ready", f.name), f.logFile}
 		case <-ticker.C:
 		}
 	}
@@ -177,7 +178,10 @@ func (f *function) isReady(ctx context.Context) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-func (f *function) logTail() string { return process.Tail(f.logFile) }
+// failure says how the function ended, once it has.
+func (f *function) failure() error {
+	return &failure{fmt.Errorf("the function %s ended by itself: %w", f.name, f.err), f.logFile}
+}
 
 // stopAll ends the functions, all at once, and returns when they have ended.
 func stopAll(functions []*function) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/waooaw/plant/scripts/internal/process"
 	"github.com/waooaw/plant/shared/config"
 )
 
@@ -27,25 +28,38 @@ type settings struct {
 	empty bool // leave out the demo data
 }
 
+// failure of a part whose log tells more.
+type failure struct {
+	error
+	logFile string
+}
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := start(ctx)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup is heeded
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	err := start(ctx, os.Args[1:])
 	stop()
 	if err != nil {
+		if f, ok := errors.AsType[*failure](err); ok {
+			fmt.Fprintf(os.Stderr, "\nthe end of %s:\n%s\n\n", f.logFile, process.Tail(f.logFile))
+		}
 		fmt.Fprintln(os.Stderr, "stopped: "+err.Error())
 		os.Exit(1)
 	}
 }
 
 // start runs Plant until ctx ends, which is no error, or a part of it does.
-func start(ctx context.Context) error {
+func start(ctx context.Context, args []string) error {
 	s, err := config.Load[settings](ctx)
 	if err != nil {
 		return err
 	}
 	flags := flag.NewFlagSet("scripts/dev", flag.ContinueOnError)
 	flags.BoolVar(&s.empty, "empty", false, "leave out the demo data")
-	if err := flags.Parse(os.Args[1:]); err != nil {
+	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
 		}
@@ -55,7 +69,7 @@ func start(ctx context.Context) error {
 		return err
 	}
 	err = run(ctx, s, os.Stdout)
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+	if ctx.Err() != nil { // whatever it broke off is no failure
 		fmt.Println("stopped")
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,8 +34,11 @@ const (
 func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	var listening net.ListenConfig
 	listener, err := listening.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)))
-	if err != nil {
+	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("port %d is taken: set PLANT_PORT to another one", s.Port)
+	}
+	if err != nil {
+		return err
 	}
 	defer func() { _ = listener.Close() }()
 	if err := os.MkdirAll(filepath.Join(s.Home, "logs"), 0o755); err != nil {
@@ -115,12 +119,12 @@ func waitForEnd(ctx context.Context, server *postgres.Server, functions []*funct
 	case <-ctx.Done():
 		return nil
 	case <-databaseEnds:
-		return errors.New("PostgreSQL ended by itself; see logs/postgres.log in PLANT_HOME")
+		return &failure{errors.New("PostgreSQL ended by itself"), server.LogFile}
 	case f := <-ended:
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("the function %s ended by itself: %w; the end of its log:\n%s", f.name, f.err, f.logTail())
+		return f.failure()
 	case err := <-serving:
 		return fmt.Errorf("the gateway ended by itself: %w", err)
 	}

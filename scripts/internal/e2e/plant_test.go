@@ -68,6 +68,12 @@ func root(t *testing.T) string {
 func start(t *testing.T, home, port string, patience time.Duration, environment ...string) *plant {
 	t.Helper()
 	p := launch(t, home, port, environment...)
+	p.awaitReady(t, patience)
+	return p
+}
+
+func (p *plant) awaitReady(t *testing.T, patience time.Duration) {
+	t.Helper()
 	deadline := time.After(patience)
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
@@ -80,7 +86,6 @@ func start(t *testing.T, home, port string, patience time.Duration, environment 
 		case <-ticker.C:
 		}
 	}
-	return p
 }
 
 func launch(t *testing.T, home, port string, environment ...string) *plant {
@@ -223,6 +228,18 @@ func (p *plant) script(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(printed))
 }
 
+// newHome returns a folder that the server's user can pass through; otherwise its data would go elsewhere and stay there.
+func newHome(t *testing.T) string {
+	t.Helper()
+	home := t.TempDir()
+	for _, dir := range []string{home, filepath.Dir(home)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return home
+}
+
 func newPort(t *testing.T) string {
 	t.Helper()
 	port, err := process.FreePort(context.Background())
@@ -236,7 +253,7 @@ var agentPath = regexp.MustCompile(`/api/v1/agents/[0-9a-f-]{36}`)
 
 // One test, since each start takes its time: what it asks comes in the order in which a newcomer would.
 func TestPlant(t *testing.T) {
-	p := start(t, t.TempDir(), newPort(t), firstStart)
+	p := start(t, newHome(t), newPort(t), firstStart)
 	token := p.script(t, "token", "--role", "partner", "--sub", "ada")
 
 	t.Run("the printed line works", func(t *testing.T) {
@@ -293,7 +310,7 @@ func TestPlant(t *testing.T) {
 		}
 	})
 	t.Run("a second start on the same port is refused", func(t *testing.T) {
-		other := launch(t, t.TempDir(), p.port)
+		other := launch(t, newHome(t), p.port)
 		<-other.done
 		if !strings.Contains(other.output.String(), "is taken: set PLANT_PORT") {
 			t.Error(other.output)
@@ -333,13 +350,13 @@ func TestPlant(t *testing.T) {
 		q.signal(t, syscall.SIGTERM)
 		q.wantNothingLeft(t)
 	})
-	t.Run("with a database of one's own, beside another run, and empty", func(t *testing.T) {
+	t.Run("with a database of one's own, beside another run", func(t *testing.T) {
 		p := start(t, p.home, p.port, laterStart)
 		url, err := os.ReadFile(filepath.Join(p.home, "database-url"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		home := t.TempDir()
+		home := newHome(t)
 		other := start(t, home, newPort(t), firstStart, "DATABASE_URL="+string(url))
 		other.do(t, "GET", "/api/v1/agents?owner=ada", "", "").want(t, 200, "Outreach Planner")
 		if _, err := os.Stat(filepath.Join(home, "postgres")); err == nil {

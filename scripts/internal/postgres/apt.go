@@ -4,80 +4,95 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/waooaw/plant/scripts/internal/process"
 )
 
-// newerSuites of Debian have pgvector's source; the first that serves it is taken.
-var newerSuites = []string{"trixie", "forky", "sid"}
-
-// noCluster keeps Debian's packages from creating and starting a cluster of the system's.
-const noCluster = "create_main_cluster = false\n"
-
-// installByApt installs the newest server that the distribution has where there is none, and pgvector for it: its
-// package, or else built from the source package of a newer suite.
-func installByApt(ctx context.Context, out io.Writer) error {
-	server, ok := best(look(ctx))
+// installByApt installs a server where there is none, the newest that the distribution has unless one is asked for, and
+// pgvector for it: its package, or else built from the source package of a newer suite.
+func installByApt(ctx context.Context, out io.Writer, major int) error {
+	server, ok := best(ofDebian(look(ctx)), major)
 	if !ok {
-		if err := process.AptUpdate(ctx, out); err != nil {
-			return err
-		}
-		var err error
-		if server.major, err = newestServer(ctx); err != nil {
-			return err
+		server.major = major
+		if server.major == anyMajor {
+			var err error
+			if server.major, err = newestServer(ctx, out); err != nil {
+				return err
+			}
 		}
 		process.Say(out, "PostgreSQL is missing: installing the distribution's postgresql-%d", server.major)
 		if err := installServer(ctx, out, server.major); err != nil {
 			return err
 		}
 	}
+	if candidate(ctx, devPackage(server.major)) == "" {
+		aptUpdate(ctx, out) // a machine that has no lists yet
+	}
 	vector := fmt.Sprintf("postgresql-%d-pgvector", server.major)
-	if hasCandidate(ctx, vector) {
+	if atLeast(candidate(ctx, vector), minVector) {
 		process.Say(out, "pgvector is missing: installing the distribution's %s", vector)
-		if err := process.AptInstall(ctx, vector); err == nil {
-			return nil
-		}
-		if err := process.AptUpdate(ctx, out); err != nil {
-			return err
-		}
-		return process.AptInstall(ctx, vector)
+		return aptInstall(ctx, out, vector)
 	}
 	return buildVector(ctx, out, server.major)
 }
 
+// ofDebian keeps those servers that the distribution's packages extend.
+func ofDebian(servers []found) []found {
+	var kept []found
+	for _, server := range servers {
+		if server.bin == debianBin(server.major) {
+			kept = append(kept, server)
+		}
+	}
+	return kept
+}
+
+func devPackage(major int) string { return fmt.Sprintf("postgresql-server-dev-%d", major) }
+
+// aptInstall brings the lists of packages up to date only where it has to.
+func aptInstall(ctx context.Context, out io.Writer, packages ...string) error {
+	if process.AptInstall(ctx, packages...) == nil {
+		return nil
+	}
+	aptUpdate(ctx, out) // the lists may be missing, or older than the mirror
+	return process.AptInstall(ctx, packages...)
+}
+
+// aptUpdate fails silently: one broken list of many is no reason to stop, and what is missing then says so itself.
+func aptUpdate(ctx context.Context, out io.Writer) { _ = process.AptUpdate(ctx, out) }
+
+func runAsRoot(ctx context.Context, command ...string) error {
+	command = process.AsRoot(command...)
+	return process.Run(ctx, command[0], command[1:]...)
+}
+
+// noCluster keeps Debian's packages from creating and starting a cluster of the system's while they are installed.
+const noCluster = "/etc/postgresql-common/createcluster.d/plant.conf"
+
 // installServer first installs what makes clusters, tells it not to, and then the server. The setting goes again.
 func installServer(ctx context.Context, out io.Writer, major int) error {
-	if err := process.AptInstall(ctx, "postgresql-common"); err != nil {
+	if err := aptInstall(ctx, out, "postgresql-common"); err != nil {
 		return err
 	}
-	const setting = "/etc/postgresql-common/createcluster.d/plant.conf"
-	write := process.AsRoot("sh", "-c", "mkdir -p "+filepath.Dir(setting)+" && printf '"+strings.TrimSpace(noCluster)+"\\n' > "+setting)
-	if err := process.Run(ctx, write[0], write[1:]...); err != nil {
+	if err := runAsRoot(ctx, "sh", "-c", "mkdir -p "+filepath.Dir(noCluster)+" && echo create_main_cluster = false >"+noCluster); err != nil {
 		return err
 	}
-	remove := process.AsRoot("rm", "-f", setting)
-	defer func() { _ = process.Run(context.WithoutCancel(ctx), remove[0], remove[1:]...) }()
-	return process.AptInstall(ctx, fmt.Sprintf("postgresql-%d", major))
+	defer func() { _ = runAsRoot(context.WithoutCancel(ctx), "rm", "-f", noCluster) }()
+	return aptInstall(ctx, out, fmt.Sprintf("postgresql-%d", major))
 }
 
 var serverPackage = regexp.MustCompile(`(?m)^postgresql-(\d+)\s`)
 
-func newestServer(ctx context.Context) (int, error) {
-	list, err := exec.CommandContext(ctx, "apt-cache", "search", "--names-only", `^postgresql-[0-9]+$`).Output()
-	if err != nil {
-		return 0, fmt.Errorf("ask apt for PostgreSQL: %w", err)
-	}
-	newest := 0
-	for _, match := range serverPackage.FindAllStringSubmatch(string(list), -1) {
-		major, _ := strconv.Atoi(match[1]) // the pattern lets only digits through
-		newest = max(newest, major)
+func newestServer(ctx context.Context, out io.Writer) (int, error) {
+	newest := newestListed(ctx)
+	if newest == 0 {
+		aptUpdate(ctx, out)
+		newest = newestListed(ctx)
 	}
 	if newest < minMajor {
 		return 0, fmt.Errorf("the distribution has no PostgreSQL %d or newer", minMajor)
@@ -85,180 +100,33 @@ func newestServer(ctx context.Context) (int, error) {
 	return newest, nil
 }
 
-func hasCandidate(ctx context.Context, name string) bool {
+func newestListed(ctx context.Context) int {
+	list, err := exec.CommandContext(ctx, "apt-cache", "search", "--names-only", `^postgresql-[0-9]+$`).Output()
+	if err != nil {
+		return 0
+	}
+	newest := 0
+	for _, match := range serverPackage.FindAllStringSubmatch(string(list), -1) {
+		major, _ := strconv.Atoi(match[1]) // the pattern lets only digits through
+		newest = max(newest, major)
+	}
+	return newest
+}
+
+// candidate is the version of a package that would be installed, or "".
+func candidate(ctx context.Context, name string) string {
 	policy, err := exec.CommandContext(ctx, "apt-cache", "policy", name).Output()
-	return err == nil && strings.Contains(string(policy), "Candidate:") && !strings.Contains(string(policy), "Candidate: (none)")
-}
-
-// buildVector builds pgvector from the distribution's source package of a newer suite. Its lists and downloads live in a
-// folder of their own, so that the system's apt is left as it is.
-func buildVector(ctx context.Context, out io.Writer, major int) error {
-	folder, err := os.MkdirTemp("", "plant-pgvector-")
 	if err != nil {
-		return fmt.Errorf("build pgvector: %w", err)
+		return ""
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	process.Say(out, "pgvector is missing and has no package here: building it from the distribution's source")
-	tools := []string{fmt.Sprintf("postgresql-server-dev-%d", major), "make", "gcc", "libc6-dev", "dpkg-dev"}
-	if err := process.AptInstall(ctx, tools...); err != nil {
-		if err := process.AptUpdate(ctx, out); err != nil {
-			return err
-		}
-		if err := process.AptInstall(ctx, tools...); err != nil {
-			return err
-		}
-	}
-	source, err := fetchVector(ctx, out, folder)
-	if err != nil {
-		return err
-	}
-	options := []string{"-C", source, "with_llvm=no", "OPTFLAGS=", fmt.Sprintf("PG_CONFIG=/usr/lib/postgresql/%d/bin/pg_config", major)}
-	if err := process.Run(ctx, "make", options...); err != nil {
-		return err
-	}
-	install := process.AsRoot(append([]string{"make", "install"}, options...)...)
-	if err := process.Run(ctx, install[0], install[1:]...); err != nil {
-		return err
-	}
-	process.Say(out, "pgvector is built and installed")
-	return nil
+	return candidateOf(string(policy))
 }
 
-// fetchVector unpacks pgvector's source below folder and returns where.
-func fetchVector(ctx context.Context, out io.Writer, folder string) (string, error) {
-	current, err := codename("/etc/os-release")
-	if err != nil {
-		return "", err
-	}
-	failed := errNoSource
-	for _, suite := range newerSuites {
-		parts := filepath.Join(folder, suite)
-		if err := writeSources(sourceFiles(), parts, current, suite); err != nil {
-			failed = err
-			continue
-		}
-		apt := func(args ...string) *exec.Cmd {
-			cmd := exec.CommandContext(ctx, "apt-get", append([]string{
-				"-q", "-o", "Dir::Etc::SourceList=" + filepath.Join(parts, "none"), "-o", "Dir::Etc::SourceParts=" + parts,
-				"-o", "Dir::State::Lists=" + filepath.Join(parts, "lists"), "-o", "Dir::Cache=" + filepath.Join(parts, "cache"),
-				"-o", "APT::Sandbox::User=",
-			}, args...)...)
-			cmd.Dir = parts
-			return cmd
-		}
-		for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
-			if err := os.MkdirAll(filepath.Join(parts, dir), 0o750); err != nil {
-				return "", err
-			}
-		}
-		process.Say(out, "fetching pgvector's source of Debian %s", suite)
-		if output, err := apt("update").CombinedOutput(); err != nil {
-			failed = fmt.Errorf("list sources of %s: %w\n%s", suite, err, process.LastLines(string(output)))
-			continue
-		}
-		if output, err := apt("source", "pgvector").CombinedOutput(); err != nil {
-			failed = fmt.Errorf("fetch pgvector of %s: %w\n%s", suite, err, process.LastLines(string(output)))
-			continue
-		}
-		if unpacked, _ := filepath.Glob(filepath.Join(parts, "pgvector-*")); len(unpacked) > 0 { // the pattern is well-formed
-			return unpacked[0], nil
+func candidateOf(policy string) string {
+	for line := range strings.Lines(policy) {
+		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "Candidate: "); ok && version != "(none)" {
+			return version
 		}
 	}
-	return "", failed
-}
-
-func codename(osRelease string) (string, error) {
-	text, err := os.ReadFile(osRelease)
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_CODENAME="); ok {
-			return strings.Trim(name, `"`), nil
-		}
-	}
-	return "", fmt.Errorf("%s names no release", osRelease)
-}
-
-// sourceFiles are the machine's own lists of package sources.
-func sourceFiles() []string {
-	files := []string{"/etc/apt/sources.list"}
-	for _, pattern := range []string{"/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources"} {
-		more, _ := filepath.Glob(pattern) // the patterns are well-formed
-		files = append(files, more...)
-	}
-	return files
-}
-
-// writeSources writes the lists of the distribution's own sources again, for source packages of another suite.
-func writeSources(files []string, folder, from, to string) error {
-	if err := os.MkdirAll(folder, 0o750); err != nil {
-		return err
-	}
-	written := false
-	for i, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		rewrite := rewriteList
-		if filepath.Ext(file) == ".sources" {
-			rewrite = rewriteStanzas
-		}
-		sources := rewrite(string(text), from, to)
-		if sources == "" {
-			continue
-		}
-		name := filepath.Join(folder, fmt.Sprintf("%d%s", i, filepath.Ext(file)))
-		if err := os.WriteFile(name, []byte(sources), 0o600); err != nil {
-			return err
-		}
-		written = true
-	}
-	if !written {
-		return errNoSource
-	}
-	return nil
-}
-
-// rewriteList rewrites one-line entries, `deb [options] URI suite component…`; others are left out.
-func rewriteList(text, from, to string) string {
-	var kept []string
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 || fields[0] != "deb" || !slices.Contains(fields, from) {
-			continue
-		}
-		fields[0] = "deb-src"
-		fields[slices.Index(fields, from)] = to
-		kept = append(kept, strings.Join(fields, " ")+"\n")
-	}
-	return strings.Join(kept, "")
-}
-
-// rewriteStanzas rewrites deb822 entries, separated by blank lines; others are left out.
-func rewriteStanzas(text, from, to string) string {
-	var kept []string
-	for stanza := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		var lines []string
-		ours := false
-		for line := range strings.Lines(stanza) {
-			line = strings.TrimRight(line, "\n")
-			key, value, _ := strings.Cut(line, ":")
-			switch strings.ToLower(key) {
-			case "types":
-				line = "Types: deb-src"
-			case "suites":
-				ours = slices.Contains(strings.Fields(value), from)
-				line = "Suites: " + to
-			}
-			if !strings.HasPrefix(line, "#") {
-				lines = append(lines, line)
-			}
-		}
-		if ours {
-			kept = append(kept, strings.Join(lines, "\n")+"\n")
-		}
-	}
-	return strings.Join(kept, "\n")
+	return ""
 }

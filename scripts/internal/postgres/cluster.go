@@ -2,220 +2,176 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
-
-	"github.com/jackc/pgx/v5"
+	"strconv"
+	"strings"
 
 	"github.com/waooaw/plant/scripts/internal/process"
 )
 
-const (
-	owner        = "plant_owner"
-	databaseName = "plant"
-	startTimeout = time.Minute
-	stopTimeout  = 10 * time.Second
-	startPoll    = 20 * time.Millisecond
-	maxStarts    = 5 // after kill -9 a start can fail until the dead process is reaped
-)
+// owner of the cluster: its superuser.
+const owner = "plant_owner"
 
-// Server is a private server that runs as a child of this process.
-type Server struct {
-	// OwnerURL is of the database plant, as the owner of the cluster.
-	OwnerURL string
-
-	cmd    *exec.Cmd
-	done   chan struct{}
-	err    error // of the process, once done is closed
-	unlock func()
-	home   string
-	socket string
+// cluster is a data directory and the user that its server runs as.
+type cluster struct {
+	bin, data string
+	account   *account
 }
 
-// Start runs the server of a home, making its cluster the first time, and returns when it answers. It listens on a free
-// port of this machine alone. A home has one server at a time: where another process holds it, the error says so.
-func Start(ctx context.Context, home string, out io.Writer) (*Server, error) {
-	installation, err := Ensure(ctx, out)
-	if err != nil {
-		return nil, err
-	}
-	home, err = filepath.Abs(home)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Join(home, "logs"), 0o755); err != nil {
-		return nil, fmt.Errorf("make %s: %w", home, err)
-	}
-	unlock, err := process.TryLock(filepath.Join(home, "postgres.lock"))
-	if err != nil {
-		return nil, fmt.Errorf("the PostgreSQL of %s is in use by another scripts/dev or scripts/migrate: stop it, or set another PLANT_HOME", home)
-	}
-	s := &Server{unlock: unlock, home: home}
-	if err := s.start(ctx, installation, out); err != nil {
-		s.Stop()
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *Server) start(ctx context.Context, installation Installation, out io.Writer) error {
-	password, err := process.KeptSecret(filepath.Join(s.home, "owner-password"))
-	if err != nil {
-		return err
-	}
-	port, err := process.FreePort(ctx)
-	if err != nil {
-		return err
-	}
-	serverURL := url.URL{
-		Scheme: "postgres", User: url.UserPassword(owner, password),
-		Host: net.JoinHostPort("127.0.0.1", port), Path: "/postgres", RawQuery: "sslmode=disable",
-	}
-	var makeCommand func() (*exec.Cmd, error)
-	if installation.Image != "" {
-		makeCommand = func() (*exec.Cmd, error) { return container(installation.Image, s.home, password, port), nil }
-	} else {
-		cluster, err := ensureCluster(ctx, installation.Bin, s.home, password, out)
-		if err != nil {
-			return err
+// ensureCluster returns the cluster of a home, making it the first time.
+func ensureCluster(ctx context.Context, bin, home, password string, out io.Writer) (cluster, error) {
+	c := cluster{bin: bin, data: dataOf(home)}
+	if os.Geteuid() == 0 {
+		var err error
+		if c.account, err = unprivileged(); err != nil {
+			return c, err
 		}
-		// The path of a socket has at most 107 bytes, which a home can exceed.
-		if s.socket, err = os.MkdirTemp("", "plant-pg-"); err != nil {
-			return err
-		}
-		if err := cluster.give(s.socket); err != nil {
-			return err
-		}
-		makeCommand = func() (*exec.Cmd, error) { return cluster.server(s.socket, port), nil }
-	}
-	if err := s.run(ctx, makeCommand, serverURL.String()); err != nil {
-		return err
-	}
-	s.OwnerURL, err = ensureDatabase(ctx, serverURL)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(s.urlFile(), []byte(s.OwnerURL), 0o600)
-}
-
-// run starts the process and waits until it answers. One that ends early is started again a few times.
-func (s *Server) run(ctx context.Context, makeCommand func() (*exec.Cmd, error), serverURL string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	logFile := filepath.Join(s.home, "logs", "postgres.log")
-	for attempt := 1; ; attempt++ {
-		cmd, err := makeCommand()
-		if err != nil {
-			return err
-		}
-		output, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		cmd.Stdout, cmd.Stderr = output, output
-		process.Detach(cmd)
-		if err := cmd.Start(); err != nil {
-			return errors.Join(fmt.Errorf("start PostgreSQL: %w", err), output.Close())
-		}
-		s.cmd, s.done = cmd, make(chan struct{})
-		go func() {
-			s.err = cmd.Wait()
-			_ = output.Close()
-			close(s.done)
-		}()
-		err = s.await(ctx, serverURL)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, errEnded) || attempt == maxStarts {
-			return fmt.Errorf("start PostgreSQL: %w; the end of %s:\n%s", err, logFile, process.Tail(logFile))
-		}
-	}
-}
-
-var errEnded = errors.New("the server ended at once")
-
-// await returns when the server answers.
-func (s *Server) await(ctx context.Context, serverURL string) error {
-	ticker := time.NewTicker(startPoll)
-	defer ticker.Stop()
-	for {
-		conn, err := pgx.Connect(ctx, serverURL)
-		if err == nil {
-			return conn.Close(ctx)
-		}
-		select {
-		case <-s.done:
-			return errEnded
-		case <-ctx.Done():
-			return fmt.Errorf("it does not answer: %w", err)
-		case <-ticker.C:
-		}
-	}
-}
-
-// Done is closed when the server has ended, by itself or by Stop.
-func (s *Server) Done() <-chan struct{} { return s.done }
-
-// Stop ends the server in good order, or by force when that takes too long, and gives the home free.
-func (s *Server) Stop() {
-	if s.cmd != nil {
-		for _, signal := range stopSignals {
-			_ = s.cmd.Process.Signal(signal) // it may have ended
-			select {
-			case <-s.done:
-			case <-time.After(stopTimeout):
-				continue
+		if !reachable(home) {
+			if c.data, err = elsewhere(home, out); err != nil {
+				return c, err
 			}
-			break
 		}
 	}
-	_ = os.Remove(s.urlFile())
-	if s.socket != "" {
-		_ = os.RemoveAll(s.socket)
+	if majorOfData(c.data) != anyMajor {
+		return c, nil
 	}
-	s.unlock()
+	process.Say(out, "making a private PostgreSQL in %s", c.data)
+	if err := c.make(ctx, password); err != nil {
+		return c, fmt.Errorf("make the cluster: %w", err)
+	}
+	return c, nil
 }
 
-func (s *Server) urlFile() string { return filepath.Join(s.home, "database-url") }
+// dataOf a home is where its cluster is, or a link to there.
+func dataOf(home string) string { return filepath.Join(home, "postgres") }
 
-// RunningURL returns the owner's URL of the server that runs in a home, or "" where none does.
-func RunningURL(home string) string {
-	text, err := os.ReadFile(filepath.Join(home, "database-url"))
+// majorOfData is the version that a data directory was made by, or anyMajor where there is none.
+func majorOfData(data string) int {
+	text, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
 	if err != nil {
-		return ""
+		return anyMajor
 	}
-	unlock, err := process.TryLock(filepath.Join(home, "postgres.lock"))
-	if err == nil { // nobody holds the home: the file was left behind
-		unlock()
-		return ""
-	}
-	return string(text)
+	return majorOf(string(text))
 }
 
-// ensureDatabase makes the database plant and returns its URL.
-func ensureDatabase(ctx context.Context, server url.URL) (string, error) {
-	conn, err := pgx.Connect(ctx, server.String())
+// elsewhere makes room for the data of a home that the server's user cannot reach, because a folder above it, which is
+// not ours to open, is closed to it. The home gets a link to there.
+func elsewhere(home string, out io.Writer) (string, error) {
+	folder := filepath.Join("/var/tmp", nameOf(home))
+	data, link := filepath.Join(folder, "postgres"), dataOf(home)
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	if !isOurs(folder) { // anybody may write beside it
+		return "", fmt.Errorf("%s is somebody else's: remove it, or set another PLANT_HOME", folder)
+	}
+	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // the server's user has to pass through
+		return "", err
+	}
+	switch target, err := os.Readlink(link); {
+	case errors.Is(err, fs.ErrNotExist):
+		process.Say(out, "%s is closed to the server's user: its data go to %s", home, data)
+		return data, os.Symlink(data, link)
+	case err != nil || target != data:
+		return "", fmt.Errorf("the data in %s are closed to the server's user: open the folders above them (chmod o+x), or set another PLANT_HOME", link)
+	}
+	return data, nil
+}
+
+// nameOf a home is short, and unlike that of every other home.
+func nameOf(home string) string {
+	const digits = 16
+	return "plant-" + fmt.Sprintf("%x", sha256.Sum256([]byte(home)))[:digits]
+}
+
+// make makes the cluster under another name first, so that an interrupted attempt leaves none behind.
+func (c cluster) make(ctx context.Context, password string) error {
+	draft := c.data + ".unfinished"
+	if err := os.RemoveAll(draft); err != nil {
+		return err
+	}
+	if err := os.Mkdir(draft, 0o700); err != nil {
+		return err
+	}
+	if err := c.account.give(draft); err != nil {
+		return err
+	}
+	// Where the machine has no such locale, letters beyond ASCII are compared byte by byte.
+	err := c.initdb(ctx, draft, "C.UTF-8", password)
+	if err != nil && strings.Contains(err.Error(), "invalid locale") {
+		err = c.initdb(ctx, draft, "C", password)
+	}
 	if err != nil {
-		return "", fmt.Errorf("connect to PostgreSQL: %w", err)
+		return err
 	}
-	defer func() { _ = conn.Close(ctx) }()
-	var exists bool
-	if err := conn.QueryRow(ctx, `select exists (select from pg_database where datname = $1)`, databaseName).Scan(&exists); err != nil {
-		return "", fmt.Errorf("look for the database: %w", err)
+	return os.Rename(draft, c.data)
+}
+
+func (c cluster) initdb(ctx context.Context, data, locale, password string) error {
+	file, err := os.CreateTemp("", "plant-password-")
+	if err != nil {
+		return err
 	}
-	if !exists {
-		if _, err := conn.Exec(ctx, `create database `+databaseName); err != nil {
-			return "", fmt.Errorf("make the database: %w", err)
-		}
+	defer func() { _ = os.Remove(file.Name()) }()
+	_, err = file.WriteString(password)
+	if err := errors.Join(err, file.Close(), c.account.give(file.Name())); err != nil {
+		return err
 	}
-	server.Path = "/" + databaseName
-	return server.String(), nil
+	cmd := exec.CommandContext(ctx, filepath.Join(c.bin, "initdb"), "--pgdata", data, "--username", owner, "--pwfile", file.Name(),
+		"--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", locale, "--data-checksums")
+	cmd.Dir = "/"
+	c.account.apply(cmd)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, process.LastLines(string(output)))
+	}
+	return nil
+}
+
+// socketFolder makes the folder of the server's socket, beside its data. The path of a socket has at most 103 bytes on
+// some systems: then it is a short one elsewhere, and temporary is true.
+func (c cluster) socketFolder() (folder string, temporary bool, err error) {
+	const longest = 103 - len("/.s.PGSQL.65535")
+	folder = filepath.Join(filepath.Dir(c.data), "socket")
+	if len(folder) > longest {
+		folder, err = os.MkdirTemp("/tmp", "plant-")
+		return folder, true, errors.Join(err, c.account.give(folder))
+	}
+	// A server that was killed has left its socket.
+	if err := errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700)); err != nil {
+		return "", false, err
+	}
+	return folder, false, c.account.give(folder)
+}
+
+// commonSettings are of every private server, in a container too.
+var commonSettings = []string{
+	"-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "max_wal_size=2GB", "-c", "wal_level=replica",
+	"-c", "log_min_messages=warning", "-c", "log_line_prefix=%m ", "-c", "timezone=UTC", "-c", "jit=off",
+}
+
+// server returns the command that runs the cluster.
+func (c cluster) server(socket, port string) *exec.Cmd {
+	args := append([]string{"-D", c.data, "-p", port, "-k", socket, "-c", "listen_addresses=127.0.0.1"}, commonSettings...)
+	cmd := exec.Command(filepath.Join(c.bin, "postgres"), args...) //nolint:noctx // it outlives the context that starts it, and Stop ends it
+	cmd.Dir = "/"
+	c.account.apply(cmd)
+	return cmd
+}
+
+// holder is the process that the data directory says it is open in, or 0.
+func (c cluster) holder() int {
+	text, err := os.ReadFile(filepath.Join(c.data, "postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, _ := strconv.Atoi(first) // what is no number is 0
+	return pid
 }

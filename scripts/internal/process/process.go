@@ -17,7 +17,10 @@ import (
 // Lock waits for an exclusive lock. It ends with the process, however that ends.
 func Lock(name string) (unlock func(), err error) { return flock(name, syscall.LOCK_EX) }
 
-// TryLock is Lock without waiting: it fails where another process has the lock.
+// ErrLocked is of a lock that another process has.
+var ErrLocked = errors.New("another process has it")
+
+// TryLock is Lock without waiting: where another process has the lock, the error is ErrLocked and names that process.
 func TryLock(name string) (unlock func(), err error) {
 	return flock(name, syscall.LOCK_EX|syscall.LOCK_NB)
 }
@@ -29,9 +32,24 @@ func flock(name string, how int) (unlock func(), err error) {
 	}
 	if err := syscall.Flock(int(file.Fd()), how); err != nil {
 		_ = file.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w: %s", name, ErrLocked, holder(name))
+		}
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
+	// Who holds it is only for people to read; the lock is the kernel's.
+	if err := file.Truncate(0); err == nil {
+		_, _ = file.WriteString(strconv.Itoa(os.Getpid()))
+	}
 	return func() { _ = file.Close() }, nil
+}
+
+func holder(name string) string {
+	pid, err := os.ReadFile(name)
+	if err != nil || len(pid) == 0 {
+		return "its number is not known"
+	}
+	return "process " + string(pid)
 }
 
 // FreePort returns a port of this machine that nobody listens on.

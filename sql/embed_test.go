@@ -1,0 +1,182 @@
+package sql_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/waooaw/plant/shared/database/dbtest"
+	plantsql "github.com/waooaw/plant/sql"
+)
+
+// connect returns a connection as the owner.
+func connect(t *testing.T, d *dbtest.Database) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), d.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func migrateTo(t *testing.T, conn *pgx.Conn, version int32) {
+	t.Helper()
+	if err := plantsql.Migrate(t.Context(), conn, version); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func versionOf(t *testing.T, conn *pgx.Conn) int32 {
+	t.Helper()
+	status, err := plantsql.StatusOf(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status.Version
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, dbtest.New(t))
+	status, err := plantsql.StatusOf(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	latest := status.Latest()
+	if status.Version != latest || latest == 0 || status.Names[0] != "001_access.sql" {
+		t.Fatalf("a test's database is at %d of %v", status.Version, status.Names)
+	}
+	// Every migration can be taken back, and applied again.
+	for version := latest - 1; version >= 0; version-- {
+		migrateTo(t, conn, version)
+		if got := versionOf(t, conn); got != version {
+			t.Errorf("got version %d, want %d", got, version)
+		}
+	}
+	for version := int32(1); version <= latest; version++ {
+		migrateTo(t, conn, version)
+		migrateTo(t, conn, version-1)
+		migrateTo(t, conn, version)
+	}
+	migrateTo(t, conn, plantsql.Latest)
+	if got := versionOf(t, conn); got != latest {
+		t.Errorf("got version %d, want %d", got, latest)
+	}
+	if err := plantsql.Migrate(t.Context(), conn, latest+1); err == nil {
+		t.Error("a version that there is not: no error")
+	}
+}
+
+func TestMigrate_NewerSchema(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	d.Exec(t, `update schema_version set version = 999`)
+	if err := plantsql.Migrate(t.Context(), connect(t, d), plantsql.Latest); err == nil {
+		t.Error("a schema newer than the migrations: no error")
+	}
+}
+
+func TestD15_TwoMigrationRunners(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	migrateTo(t, connect(t, d), 0)
+	const runners = 4
+	errs := make(chan error, runners)
+	for range runners {
+		conn := connect(t, d)
+		go func() { errs <- plantsql.Migrate(t.Context(), conn, plantsql.Latest) }()
+	}
+	for range runners {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestD15_RunnerKilledHalfWay(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	migrateTo(t, connect(t, d), 2)
+	free := lockSkills(t, d)
+	conn := connect(t, d)
+	killed := make(chan error)
+	go func() { killed <- plantsql.Migrate(t.Context(), conn, plantsql.Latest) }()
+	watcher := connect(t, d)
+	for waiting := false; !waiting; { // the third migration needs the table
+		const isWaiting = `select exists (select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock')`
+		if err := watcher.QueryRow(t.Context(), isWaiting, conn.PgConn().PID()).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := watcher.Exec(t.Context(), `select pg_terminate_backend($1)`, conn.PgConn().PID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-killed; err == nil {
+		t.Fatal("a runner that was killed says that all is well")
+	}
+	free()
+	again := connect(t, d)
+	if got := versionOf(t, again); got != 2 {
+		t.Errorf("got version %d, want 2: the migration is undone with its transaction", got)
+	}
+	migrateTo(t, again, plantsql.Latest)
+}
+
+// lockSkills keeps everyone from a table until free is called.
+func lockSkills(t *testing.T, d *dbtest.Database) (free func()) {
+	t.Helper()
+	tx, err := connect(t, d).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `lock table plant.skills`); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A migration gives up on a table that is in use, and leaves the schema as the one before it did; not only the first of
+// several does.
+func TestD16_MigrationGivesUpOnALock(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	free := lockSkills(t, d)
+	conn := connect(t, d)
+	latest := versionOf(t, conn)
+	err := plantsql.Migrate(t.Context(), conn, 0)
+	const lockNotAvailable = "55P03"
+	if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != lockNotAvailable {
+		t.Fatalf("got %v, want SQLSTATE %s", err, lockNotAvailable)
+	}
+	if got := versionOf(t, conn); got == 0 || got == latest {
+		t.Errorf("got version %d, want one on the way from %d to 0", got, latest)
+	}
+	free()
+	migrateTo(t, conn, plantsql.Latest)
+}
+
+func TestLoadDemo(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	conn := connect(t, d)
+	const count = `select (select count(*) from plant.agents) || ' agents, ' || (select count(*) from plant.skills) || ' skills, '
+		|| (select count(*) from plant.job_roles) || ' roles, ' || (select sum(version) from plant.agents) || ' versions'`
+	var loaded [2]string
+	for i := range loaded {
+		if err := plantsql.LoadDemo(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+		loaded[i] = dbtest.Scalar[string](t, d, count)
+	}
+	if loaded[0] != loaded[1] {
+		t.Errorf("first %s, then %s", loaded[0], loaded[1])
+	}
+}
