@@ -42,6 +42,7 @@ type keySet struct {
 	keys      []publicKey
 	fetchedAt time.Time
 	triedAt   time.Time
+	fetching  bool // a caller that needs a key waits for the fetch that is under way
 }
 
 // publicKey is good for one algorithm only (RFC 8725, 3.1).
@@ -63,7 +64,8 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (crypto.PublicK
 		done := s.flight.DoChan("", func() (any, error) {
 			fetching, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 			defer cancel()
-			return nil, s.refresh(fetching)
+			s.refresh(fetching)
+			return nil, nil
 		})
 		select {
 		case <-done:
@@ -89,29 +91,39 @@ func (s *keySet) look(id, algorithm string) (key crypto.PublicKey, usable, due b
 	now := s.now()
 	age := now.Sub(s.fetchedAt)
 	usable = !s.fetchedAt.IsZero() && age < keysUsable
+	if i := slices.IndexFunc(s.keys, func(k publicKey) bool { return k.id == id && k.algorithm == algorithm }); usable && i >= 0 {
+		key = s.keys[i].key
+	}
+	due = key == nil && s.fetching || (key == nil || age >= keysFresh) && s.mayFetch(now, usable)
+	return key, usable, due
+}
+
+// mayFetch bounds how often the issuer is asked, whatever tokens come. The caller holds the lock.
+func (s *keySet) mayFetch(now time.Time, usable bool) bool {
 	interval := refetchInterval
 	if !usable {
 		interval = retryInterval
 	}
-	if i := slices.IndexFunc(s.keys, func(k publicKey) bool { return k.id == id && k.algorithm == algorithm }); usable && i >= 0 {
-		key = s.keys[i].key
-	}
-	due = (key == nil || age >= keysFresh) && (s.triedAt.IsZero() || now.Sub(s.triedAt) >= interval)
-	return key, usable, due
+	return s.triedAt.IsZero() || now.Sub(s.triedAt) >= interval
 }
 
-func (s *keySet) refresh(ctx context.Context) error {
+// refresh fetches the set, unless somebody did between this caller's look and now.
+func (s *keySet) refresh(ctx context.Context) {
 	s.mu.Lock()
-	s.triedAt = s.now()
+	now := s.now()
+	if !s.mayFetch(now, !s.fetchedAt.IsZero() && now.Sub(s.fetchedAt) < keysUsable) {
+		s.mu.Unlock()
+		return
+	}
+	s.triedAt, s.fetching = now, true
 	s.mu.Unlock()
 	keys, err := s.fetch(ctx)
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys, s.fetchedAt = keys, s.now()
-	return nil
+	s.fetching = false
+	if err == nil { // what went wrong shows where a key is then missing
+		s.keys, s.fetchedAt = keys, s.now()
+	}
 }
 
 func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {

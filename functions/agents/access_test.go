@@ -1,0 +1,261 @@
+package agents
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/catalog"
+	"github.com/waooaw/plant/shared/httpapi/apitest"
+)
+
+// callers of the matrix, in its columns' order. Ada owns the agent that operations are tried on; Bob does not.
+var callers = []string{"nobody", "no role", "unknown role", "customer", "owner", "other partner", "governor"}
+
+// matrix says what each operation answers each caller: on an agent of Ada's where it names one.
+// This table is the law; an operation without a row fails the test.
+var matrix = map[string]struct {
+	body string
+	want [7]int // by callers
+}{
+	"GET /api/v1/agents":                {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/agents/{id}":           {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/agents/compare":        {"", [7]int{422, 422, 422, 422, 422, 422, 422}},
+	"GET /api/v1/agents/health":         {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/agents/ready":          {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/skills":                {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/skills/{id}":           {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
+	"GET /api/v1/job-roles":             {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/job-roles/{id}":        {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
+	"GET /api/v1/job-roles/{id}/skills": {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
+	"GET /api/v1/industries":            {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/industries/{id}":       {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
+	"POST /api/v1/agents":               {writer, [7]int{401, 403, 403, 403, 201, 201, 201}},
+	"POST /api/v1/agents/batch":         {`{"agents":[` + writer + `]}`, [7]int{401, 403, 403, 403, 200, 200, 200}},
+	"PUT /api/v1/agents/{id}":           {`{"name":"Changed"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
+	"PATCH /api/v1/agents/{id}":         {`{"name":"Changed"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
+	"PUT /api/v1/agents/{id}/status":    {`{"status":"working"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
+	"DELETE /api/v1/agents/{id}":        {"", [7]int{401, 403, 403, 403, 204, 403, 204}},
+	"POST /api/v1/agents/{id}/restore":  {"", [7]int{401, 403, 403, 403, 200, 403, 200}},
+	"POST /api/v1/agents/{id}/transfer": {`{"owner":"zoe"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
+}
+
+// operations of the published document, as METHOD path.
+func operations(t *testing.T) []string {
+	t.Helper()
+	document, err := Function.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct{ In, Name string }
+		}
+	}
+	if err := json.Unmarshal(document, &described); err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for path, methods := range described.Paths {
+		for method := range methods {
+			list = append(list, strings.ToUpper(method)+" "+path)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (s service) tokens(t *testing.T) []string {
+	t.Helper()
+	return []string{
+		"", s.Token(t, "", "rob"), s.Token(t, "superuser", "eve"), s.Token(t, auth.Customer, "carl"), s.ada,
+		s.Token(t, auth.Partner, "bob"), s.Token(t, auth.Governor, "grace"),
+	}
+}
+
+// A13 and A14: every operation, every caller, own and foreign, as the table says.
+func TestA13_A14_Matrix(t *testing.T) {
+	t.Parallel()
+	for _, operation := range operations(t) {
+		row, written := matrix[operation]
+		if !written {
+			t.Errorf("%s has no row in the matrix", operation)
+			continue
+		}
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			method, template, _ := strings.Cut(operation, " ")
+			for i, token := range s.tokens(t) {
+				agent := s.publish(t, writer)
+				path := "/api/v1/agents/" + agent.ID.String()
+				if strings.HasSuffix(template, "/restore") {
+					s.Do(t, "DELETE", path, s.ada, "").Want(t, http.StatusNoContent)
+				}
+				got := s.Do(t, method, strings.ReplaceAll(template, "{id}", agent.ID.String()), token, row.body)
+				if got.Status != row.want[i] {
+					t.Errorf("%s: got %d, want %d: %s", callers[i], got.Status, row.want[i], got.Body)
+				}
+				if got.Status >= http.StatusBadRequest && !strings.HasSuffix(template, "/restore") {
+					after := apitest.Decode[catalog.Agent](t, s.Do(t, "GET", path, "", "").Want(t, http.StatusOK))
+					if diff := cmp.Diff(agent, after); diff != "" {
+						t.Errorf("%s was refused and changed the agent: %s", callers[i], diff)
+					}
+				}
+			}
+		})
+	}
+	for operation := range matrix {
+		if !slices.Contains(operations(t), operation) {
+			t.Errorf("the matrix has a row for %s, which is not there", operation)
+		}
+	}
+}
+
+// A12: the role is that of the token at hand; one without a role only reads what all may.
+func TestA12_RoleOfTheToken(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.Do(t, "POST", "/api/v1/agents", s.Token(t, auth.Partner, "eve"), writer).Want(t, http.StatusCreated)
+	s.Do(t, "POST", "/api/v1/agents", s.Token(t, auth.Customer, "eve"), writer).WantProblem(t, http.StatusForbidden, "FORBIDDEN")
+	s.Do(t, "POST", "/api/v1/agents", s.Token(t, auth.Service, "eve"), writer).WantProblem(t, http.StatusForbidden, "FORBIDDEN")
+}
+
+// A15: nothing but the token makes a governor.
+func TestA15_NoEscalation(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	foreign := "/api/v1/agents/" + s.publish(t, writer).ID.String()
+	bob := s.Token(t, auth.Partner, "bob")
+	for _, header := range []string{"X-Role", "X-User-Role", "Role", "X-Forwarded-User", "X-Owner", "Plant-Role"} {
+		s.Do(t, "DELETE", foreign, bob, "", apitest.Header{Name: header, Value: "governor"}).Want(t, http.StatusForbidden)
+	}
+	for _, query := range []string{"role=governor", "owner=ada", "sub=ada"} {
+		s.Do(t, "DELETE", foreign+"?"+query, bob, "").WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
+	}
+	for _, body := range []string{`{"role":"governor","name":"x"}`, `{"name":"x","caller":{"role":"governor"}}`} {
+		s.Do(t, "PUT", foreign, bob, body).WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
+	}
+	s.Do(t, "PUT", foreign, bob, `{"name":"x"}`).WantProblem(t, http.StatusForbidden, "FORBIDDEN")
+}
+
+// A16: what the server owns cannot be sent, on any way in.
+func TestA16_MassAssignment(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	accepted := jsonFields(reflect.TypeFor[agentDraft]())
+	var tests []refused
+	for _, field := range append(jsonFields(reflect.TypeFor[catalog.Agent]()), "owner_issuer", "tenant", "role", "hash", "avg_rating") {
+		if !slices.Contains(accepted, field) {
+			tests = append(tests, refused{"sent " + field, with(field, `"x"`), "INVALID", "body." + field})
+		}
+	}
+	if len(tests) < 10 {
+		t.Fatalf("only %d fields are the server's", len(tests))
+	}
+	wantRefused(t, s, tests)
+	if diff := cmp.Diff(accepted, jsonFields(reflect.TypeFor[agentChange]())); diff != "" {
+		t.Errorf("what can be sent at first and what can be changed differ: %s", diff)
+	}
+}
+
+func jsonFields(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// A17: an answer has the fields of this list and no others, whoever asks.
+func TestA17_FieldsOfAnAnswer(t *testing.T) {
+	t.Parallel()
+	allowed := []string{
+		"allowed_durations", "created_at", "currency", "description", "exclusive", "external_id", "hourly_rate", "id", "industry", "job_role_id",
+		"languages", "metrics", "name", "owner", "price", "skill_ids", "specialization", "status", "tags", "team_id", "trial_days", "updated_at", "version",
+	}
+	s := start(t)
+	path := "/api/v1/agents/" + s.publish(t, writer).ID.String()
+	for i, token := range s.tokens(t) {
+		answer := apitest.Decode[map[string]any](t, s.Do(t, "GET", path, token, ""))
+		var got []string
+		for name := range answer {
+			got = append(got, name)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(allowed, got); diff != "" {
+			t.Errorf("%s: %s", callers[i], diff)
+		}
+	}
+}
+
+var changing = regexp.MustCompile(`"(request_id|timestamp)":"[^"]*"`)
+
+// A22 and A23: what does not exist, what was deleted and what is no id are all the same; a conflict tells of one's own only.
+func TestA23_NothingIsToldOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	deleted := s.publish(t, writer).ID.String()
+	s.Do(t, "DELETE", "/api/v1/agents/"+deleted, s.ada, "").Want(t, http.StatusNoContent)
+	for method, body := range map[string]string{"GET": "", "PUT": `{"name":"x"}`, "PATCH": `{"name":"x"}`, "DELETE": ""} {
+		var first string
+		for _, id := range []string{"01900000-0000-7000-8000-00000000dead", deleted, "x", "1", "0", "01900000-0000-7000-8000-00000000deadbeef", "%F0%9F%98%80"} {
+			answer := s.Do(t, method, "/api/v1/agents/"+id, s.Token(t, auth.Partner, "bob"), body).WantProblem(t, http.StatusNotFound, "NOT_FOUND")
+			got := changing.ReplaceAllString(answer.Body, "")
+			if first == "" {
+				first = got
+			}
+			if got != first {
+				t.Errorf("%s of %s: %s, and not %s", method, id, got, first)
+			}
+		}
+	}
+}
+
+func TestA22_ConflictsTellOfOnesOwnOnly(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	draft := with("external_id", `"crm-1"`)
+	s.publish(t, draft)
+	s.Do(t, "POST", "/api/v1/agents", s.ada, draft).WantProblem(t, http.StatusConflict, "CONFLICT")
+	bobs := s.Do(t, "POST", "/api/v1/agents", s.Token(t, auth.Partner, "bob"), draft).Want(t, http.StatusCreated)
+	// A team of someone else's is as unknown as one that does not exist.
+	role := s.jobRole(t, "Role")
+	s.DB.Exec(t, `insert into plant.teams (id, owner_issuer, owner, name, job_role_id) values ('01900000-0000-7000-8000-00000000000a', $1, 'ada', 'Team', $2)`, s.Issuer, role)
+	team := func(id string) string {
+		answer := s.Do(t, "POST", "/api/v1/agents", s.Token(t, auth.Partner, "bob"), with("team_id", `"`+id+`"`)).WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
+		return strings.ReplaceAll(changing.ReplaceAllString(answer.Body, ""), id, "")
+	}
+	if foreign, absent := team("01900000-0000-7000-8000-00000000000a"), team("01900000-0000-7000-8000-00000000dead"); foreign != absent {
+		t.Errorf("a foreign team is told apart: %s, %s", foreign, absent)
+	}
+	s.Do(t, "POST", "/api/v1/agents", s.ada, with("team_id", `"01900000-0000-7000-8000-00000000000a"`)).Want(t, http.StatusCreated)
+	path := bobs.Header.Get("Location")
+	s.Do(t, "PUT", path, s.Token(t, auth.Governor, "grace"), `{"team_id":"01900000-0000-7000-8000-00000000000a"}`).
+		WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
+}
+
+// A scheduler may say whether an agent works, and nothing else.
+func TestService_SetsStatusOnly(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	agent := s.publish(t, writer)
+	store := agentStore{s.DB.DB}
+	ctx := auth.WithPrincipal(t.Context(), auth.Principal{Issuer: "https://accounts.google.com", Subject: "1", Owner: "1", Role: auth.Service})
+	if got, err := store.setStatus(ctx, agent.ID, nil, "working"); err != nil || got.Status != "working" {
+		t.Errorf("got %v, %v", got.Status, err)
+	}
+	name := "Taken"
+	if _, err := store.change(ctx, agent.ID, nil, agentChange{Name: &name}); err == nil {
+		t.Error("a service changed a name")
+	}
+}
