@@ -3,6 +3,7 @@ package agents
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -23,12 +24,17 @@ type comparison struct {
 }
 
 func (a agents) compare(ctx context.Context, in *struct {
-	IDs []uuid.UUID `query:"ids" required:"true" format:"uuid" minItems:"2" maxItems:"8" doc:"the agents, separated by commas"`
+	IDs []string `query:"ids" required:"true" format:"uuid" minItems:"2" maxItems:"8" doc:"the agents, separated by commas"`
 },
 ) (*comparison, error) {
-	ids := distinct(in.IDs)
-	if len(ids) < len(in.IDs) {
-		return nil, httpapi.Invalid.Problem("an agent is named twice", &httpapi.Fault{Location: "query.ids", Message: "must be different"})
+	var ids []uuid.UUID
+	for i, text := range in.IDs {
+		id, err := uuid.Parse(text)
+		if err != nil || slices.Contains(ids, id) {
+			return nil, httpapi.Invalid.Problem("the ids of different agents are needed",
+				&httpapi.Fault{Location: fmt.Sprintf("query.ids[%d]", i), Message: "must be the id of another agent than those before"})
+		}
+		ids = append(ids, id)
 	}
 	found, err := a.store.byIDs(ctx, ids)
 	if err != nil {
@@ -46,11 +52,7 @@ func (a agents) compare(ctx context.Context, in *struct {
 func unknownOf(ids []uuid.UUID, found []comparedAgent) []*httpapi.Fault {
 	var faults []*httpapi.Fault
 	for i, id := range ids {
-		known := false
-		for _, agent := range found {
-			known = known || agent.ID == id
-		}
-		if !known {
+		if !slices.ContainsFunc(found, func(agent comparedAgent) bool { return agent.ID == id }) {
 			faults = append(faults, &httpapi.Fault{Location: fmt.Sprintf("query.ids[%d]", i), Message: "there is no such agent", Value: id.String()})
 		}
 	}

@@ -182,9 +182,8 @@ var (
 		`owner_issuer = coalesce(nullif(@new_issuer, ''), owner_issuer), owner = @new_owner, team_id = null`)
 )
 
-// update runs a statement made by onAgent as the caller. With ErrNotFound it returns the agent as it was where one was
-// there when the statement began.
-func update(ctx context.Context, tx database.Tx, sql string, id uuid.UUID, versions []int64, args pgx.NamedArgs) (catalog.Agent, error) {
+// update runs a statement made by onAgent as the caller. Unless may be nil, or tells which condition an agent breaks.
+func update(ctx context.Context, tx database.Tx, sql string, id uuid.UUID, versions []int64, args pgx.NamedArgs, unless func(catalog.Agent) error) (catalog.Agent, error) {
 	caller, _ := auth.FromContext(ctx)
 	args["id"], args["versions"] = id, versions
 	args["issuer"], args["caller"], args["role"] = caller.Issuer, caller.Owner, string(caller.Role)
@@ -204,9 +203,17 @@ func update(ctx context.Context, tx database.Tx, sql string, id uuid.UUID, versi
 		return catalog.Agent{}, database.ErrForbidden
 	case versions != nil && !slices.Contains(versions, found.Version):
 		return catalog.Agent{}, database.ErrStale
-	default:
-		return found.Agent, database.ErrNotFound
 	}
+	if unless != nil {
+		if err := unless(found.Agent); err != nil {
+			return catalog.Agent{}, err
+		}
+	}
+	// It fitted when the statement began, and somebody was faster: with another version, or by deleting it.
+	if versions != nil {
+		return catalog.Agent{}, database.ErrStale
+	}
+	return catalog.Agent{}, database.ErrNotFound
 }
 
 func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, change agentChange) (agent catalog.Agent, err error) {
@@ -231,19 +238,23 @@ func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, 
 			"currency": change.Currency.Or(defaultCurrency), "tags": change.Tags.Or([]string{}), "languages": change.Languages.Or([]string{}),
 			"exclusive":        change.Exclusive.Or(false),
 			"external_id_sent": change.ExternalID.Sent, "external_id": change.ExternalID.Value,
-		})
-		if errors.Is(err, database.ErrNotFound) && agent.ID == id && change.Industry != nil && !strings.EqualFold(*change.Industry, agent.Industry) {
-			return industryLocked.Problem("an agent keeps its industry, "+agent.Industry,
-				&httpapi.Fault{Location: "body.industry", Message: "cannot change"})
-		}
+		}, change.keepsIndustry)
 		return err
 	})
 	return agent, err
 }
 
+// keepsIndustry tells where a change would move the agent to another industry.
+func (c agentChange) keepsIndustry(agent catalog.Agent) error {
+	if c.Industry == nil || strings.EqualFold(*c.Industry, agent.Industry) {
+		return nil
+	}
+	return industryLocked.Problem("an agent keeps its industry, "+agent.Industry, &httpapi.Fault{Location: "body.industry", Message: "cannot change"})
+}
+
 func (s agentStore) setStatus(ctx context.Context, id uuid.UUID, versions []int64, status string) (agent catalog.Agent, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		agent, err = update(ctx, tx, setAgentStatus, id, versions, pgx.NamedArgs{"status": status})
+		agent, err = update(ctx, tx, setAgentStatus, id, versions, pgx.NamedArgs{"status": status}, nil)
 		return err
 	})
 	return agent, err
@@ -251,16 +262,16 @@ func (s agentStore) setStatus(ctx context.Context, id uuid.UUID, versions []int6
 
 func (s agentStore) delete(ctx context.Context, id uuid.UUID, versions []int64) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		_, err := update(ctx, tx, deleteAgent, id, versions, pgx.NamedArgs{})
+		_, err := update(ctx, tx, deleteAgent, id, versions, pgx.NamedArgs{}, nil)
 		return err
 	})
 }
 
 func (s agentStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (catalog.Agent, error) {
-	return update(ctx, tx, restoreAgent, id, nil, pgx.NamedArgs{})
+	return update(ctx, tx, restoreAgent, id, nil, pgx.NamedArgs{}, nil)
 }
 
 // transfer gives an agent to another owner, of the same issuer where none is named.
 func (s agentStore) transfer(ctx context.Context, tx database.Tx, id uuid.UUID, issuer, owner string) (catalog.Agent, error) {
-	return update(ctx, tx, transferAgent, id, nil, pgx.NamedArgs{"new_issuer": issuer, "new_owner": owner})
+	return update(ctx, tx, transferAgent, id, nil, pgx.NamedArgs{"new_issuer": issuer, "new_owner": owner}, nil)
 }

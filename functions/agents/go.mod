@@ -9,6 +9,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/waooaw/plant v0.0.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (

@@ -187,7 +187,7 @@ func TestRequestID(t *testing.T) {
 	t.Parallel()
 	tests := map[string]bool{"abc-123_X.y:z": true, "": false, "a b": false, "a\x00b": false, "<script>": false, string(make([]byte, 129)): false}
 	for sent, kept := range tests {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header["X-Request-Id"] = []string{sent}
 		if got := requestID(r); (got == sent) != kept || got == "" {
 			t.Errorf("%q: got %q", sent, got)
@@ -211,7 +211,7 @@ func TestLazily_TriesAgainAfterAFailure(t *testing.T) {
 	want := []int{http.StatusServiceUnavailable, http.StatusOK, http.StatusOK}
 	for i, status := range want {
 		w := httptest.NewRecorder()
-		handler(w, httptest.NewRequest(http.MethodGet, "/api/v1/probe/health", nil))
+		handler(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/probe/health", nil))
 		if w.Code != status {
 			t.Errorf("request %d got %d, want %d", i, w.Code, status)
 		}
