@@ -76,6 +76,10 @@ func parse(raw string) (*token, error) {
 	if len(parts) != 3 || parts[2] == "" {
 		return nil, errors.New("not a signed token")
 	}
+	// Strict here too: otherwise the last character has spare bits, and one signature several spellings.
+	if _, err := base64.RawURLEncoding.Strict().DecodeString(parts[2]); err != nil {
+		return nil, errors.New("its signature is malformed")
+	}
 	t := &token{raw: raw}
 	if err := decode(parts[0], &t.header); err != nil {
 		return nil, fmt.Errorf("its header: %w", err)
