@@ -1,0 +1,194 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waooaw/plant/scripts/internal/gateway"
+	"github.com/waooaw/plant/shared/httpapi"
+)
+
+// document of a function with one operation and what all of them share.
+func document(name, extra string) []byte {
+	return []byte(fmt.Sprintf(`{"openapi":"3.1.0","info":{"title":%[1]q,"version":"1"},"paths":{"/api/v1/%[1]s/health":{"get":{"summary":"Health"}}},
+		"components":{"schemas":{"Problem":{"type":"object"}%[2]s}},
+		"x-problem-types":[{"slug":"not-found","code":"NOT_FOUND","status":404,"title":"There is <nothing> here","help":"Look elsewhere."}]}`, name, extra))
+}
+
+func documents() map[string][]byte {
+	return map[string][]byte{"agents": document("agents", ""), "search": document("search", `,"Found":{"type":"array"}`), "metrics": document("metrics", "")}
+}
+
+// start runs a gateway before three functions that answer their name and what they were asked.
+func start(t *testing.T) (gatewayURL string, functions map[string]*httptest.Server) {
+	t.Helper()
+	functions = map[string]*httptest.Server{}
+	cfg := gateway.Config{Functions: map[string]*url.URL{}, Documents: documents(), Issuer: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "issuer")
+	})}
+	for _, name := range []string{"agents", "search", "metrics"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = fmt.Fprintf(w, "%s %s %s for=%s", name, r.Method, r.RequestURI, r.Header.Get("X-Forwarded-For"))
+		}))
+		t.Cleanup(server.Close)
+		address, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		functions[name], cfg.Functions[name] = server, address
+	}
+	handler, err := gateway.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL, functions
+}
+
+func get(t *testing.T, address string) (int, http.Header, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header, string(body)
+}
+
+func TestGateway_RoutesAsItCame(t *testing.T) {
+	t.Parallel()
+	at, _ := start(t)
+	tests := map[string]string{
+		"/api/v1/agents":  "agents",
+		"/api/v1/agents/": "agents",
+		"/api/v1/agents/search?query=a%20b&x=%2f;": "search",
+		"/api/v1/agents/x%2Fy/metrics":             "agents",
+		"/api/v1/agents/1/metrics?window=all":      "metrics",
+		"/api/v1/agents/%e4%bd%a0/metrics":         "metrics",
+		"/api/v1/agents?tag=%zz":                   "agents",
+		"/anything":                                "agents",
+		"/.well-known/oauth-protected-resource":    "search",
+		"/api/v1/marketplace/summary":              "metrics",
+	}
+	for path, function := range tests {
+		status, _, body := get(t, at+path)
+		if want := function + " GET " + path + " for=127.0.0.1"; status != http.StatusOK || body != want {
+			t.Errorf("%s: %d %q, want %q", path, status, body, want)
+		}
+	}
+}
+
+func wantProblem(t *testing.T, address string, want int, code string) {
+	t.Helper()
+	status, header, body := get(t, address)
+	var p httpapi.Problem
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		t.Fatalf("%s: %v: %s", address, err, body)
+	}
+	if status != want || p.Code != code || p.RequestID == "" || p.Timestamp.IsZero() || header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s: %d %s", address, status, body)
+	}
+	if want == http.StatusServiceUnavailable && header.Get("Retry-After") == "" {
+		t.Errorf("%s: no Retry-After", address)
+	}
+}
+
+func TestI16_GatewayRefusesUncleanPaths(t *testing.T) {
+	t.Parallel()
+	at, _ := start(t)
+	for _, path := range []string{"//api/v1/agents", "/api/../internal", "/api/v1/./agents", "/internal", "/internal/sequence", "/internal/", "/api//v1", "/api/v1/%2e%2e/x"} {
+		wantProblem(t, at+path, http.StatusNotFound, "NOT_FOUND")
+	}
+}
+
+func TestGateway_FunctionIsDown(t *testing.T) {
+	t.Parallel()
+	at, functions := start(t)
+	functions["metrics"].Close()
+	wantProblem(t, at+"/api/v1/agents/1/metrics", http.StatusServiceUnavailable, "UNAVAILABLE")
+	if status, _, _ := get(t, at+"/api/v1/agents"); status != http.StatusOK {
+		t.Errorf("the others: %d", status)
+	}
+	wantProblem(t, at+"/ready", http.StatusServiceUnavailable, "UNAVAILABLE")
+	if _, _, body := get(t, at+"/ready"); !strings.Contains(body, "not ready: metrics") {
+		t.Errorf("what is not ready is not named: %s", body)
+	}
+}
+
+func TestGateway_PagesAndDocuments(t *testing.T) {
+	t.Parallel()
+	at, _ := start(t)
+	tests := map[string][]string{
+		"/":                                 {"<h1>Plant</h1>", "/docs/"},
+		"/ready":                            {`{"functions":["agents","metrics","search"],"status":"ready"}`},
+		"/problems/":                        {"NOT_FOUND", "/problems/not-found"},
+		"/problems/not-found":               {"There is &lt;nothing&gt; here", "Look elsewhere."},
+		"/openapi.json":                     {`"/api/v1/agents/health"`, `"/api/v1/search/health"`, `"/api/v1/metrics/health"`, `"Found"`},
+		"/openapi.yaml":                     {"/api/v1/agents/health:"},
+		"/docs/":                            {"swagger-ui-bundle.js", "/openapi.json"},
+		"/.well-known/openid-configuration": {"issuer"},
+		"/.well-known/jwks.json":            {"issuer"},
+	}
+	for path, parts := range tests {
+		status, header, body := get(t, at+path)
+		if status != http.StatusOK {
+			t.Errorf("%s: %d", path, status)
+		}
+		for _, part := range parts {
+			if !strings.Contains(body, part) {
+				t.Errorf("%s: %q is not in %s", path, part, body)
+			}
+		}
+		if strings.HasPrefix(path, "/problems") && header.Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("%s is %s", path, header.Get("Content-Type"))
+		}
+	}
+	if status, header, _ := get(t, at+"/docs"); status != http.StatusMovedPermanently || header.Get("Location") != "/docs/" {
+		t.Errorf("/docs: %d %s", status, header.Get("Location"))
+	}
+	_, _, first := get(t, at+"/openapi.json")
+	other, _ := start(t)
+	if _, _, second := get(t, other+"/openapi.json"); first != second {
+		t.Errorf("the document differs from run to run: %s", cmp.Diff(first, second))
+	}
+}
+
+func TestNew_RefusesWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	address := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
+	all := map[string]*url.URL{"agents": address, "search": address, "metrics": address}
+	conflicting, twice, malformed := documents(), documents(), documents()
+	conflicting["search"] = document("search", `,"Found":{"type":"array"}`)
+	conflicting["metrics"] = document("metrics", `,"Found":{"type":"object"}`)
+	twice["metrics"] = document("agents", "")
+	malformed["metrics"] = []byte("{")
+	tests := map[string]gateway.Config{
+		"a function is missing":           {Functions: map[string]*url.URL{"agents": address, "search": address}, Documents: documents()},
+		"schemas of one name differ":      {Functions: all, Documents: conflicting},
+		"an operation is described twice": {Functions: all, Documents: twice},
+		"a document is malformed":         {Functions: all, Documents: malformed},
+	}
+	for name, cfg := range tests {
+		cfg.Issuer = http.NotFoundHandler()
+		if _, err := gateway.New(cfg); err == nil {
+			t.Errorf("%s, and it was accepted", name)
+		}
+	}
+}
