@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -29,7 +30,7 @@ func ParseMoney(text string) (Money, error) {
 	// The length bounds the exponent that the exact arithmetic below has to work out.
 	const maxDigits = 32
 	approximately, err := strconv.ParseFloat(text, 64)
-	if err != nil || len(text) > maxDigits || approximately > maxMoney || approximately < -maxMoney {
+	if err != nil || len(text) > maxDigits || strings.Trim(text, "0123456789.eE+-") != "" || approximately > maxMoney || approximately < -maxMoney {
 		return Money{}, fmt.Errorf("must be a number up to %.2f", maxMoney)
 	}
 	if approximately != 0 && approximately < 1e-9 && approximately > -1e-9 {

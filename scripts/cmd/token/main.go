@@ -23,7 +23,11 @@ type settings struct {
 }
 
 func main() {
-	token, err := mint(context.Background(), os.Args[1:])
+	var token string
+	s, err := config.Load[settings](context.Background())
+	if err == nil {
+		token, err = mint(s, os.Args[1:])
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -31,17 +35,16 @@ func main() {
 	fmt.Println(token)
 }
 
-func mint(ctx context.Context, args []string) (string, error) {
-	s, err := config.Load[settings](ctx)
-	if err != nil {
-		return "", err
-	}
+func mint(s settings, args []string) (string, error) {
 	flags := flag.NewFlagSet("scripts/token", flag.ContinueOnError)
 	role := flags.String("role", "", "customer, partner or governor")
 	subject := flags.String("sub", "", "who it is for; a partner owns what this name publishes")
 	ttl := flags.Duration("ttl", time.Hour, "how long it is good for")
 	if err := flags.Parse(args); err != nil {
 		return "", err
+	}
+	if flags.NArg() > 0 {
+		return "", fmt.Errorf("what is %q? scripts/token --role partner --sub ada --ttl 1h", flags.Arg(0))
 	}
 	switch auth.Role(*role) {
 	case auth.Customer, auth.Partner, auth.Governor:
