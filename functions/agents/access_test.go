@@ -1,7 +1,6 @@
 package agents
 
 import (
-	"encoding/json"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -47,31 +46,6 @@ var matrix = map[string]struct {
 	"POST /api/v1/agents/{id}/transfer": {`{"owner":"zoe"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
 }
 
-// operations of the published document, as METHOD path.
-func operations(t *testing.T) []string {
-	t.Helper()
-	document, err := Function.OpenAPI()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var described struct {
-		Paths map[string]map[string]struct {
-			Parameters []struct{ In, Name string }
-		}
-	}
-	if err := json.Unmarshal(document, &described); err != nil {
-		t.Fatal(err)
-	}
-	var list []string
-	for path, methods := range described.Paths {
-		for method := range methods {
-			list = append(list, strings.ToUpper(method)+" "+path)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
 func (s service) tokens(t *testing.T) []string {
 	t.Helper()
 	return []string{
@@ -83,7 +57,8 @@ func (s service) tokens(t *testing.T) []string {
 // A13 and A14: every operation, every caller, own and foreign, as the table says.
 func TestA13_A14_Matrix(t *testing.T) {
 	t.Parallel()
-	for _, operation := range operations(t) {
+	operations := apitest.Operations(t, Function)
+	for _, operation := range operations {
 		row, written := matrix[operation]
 		if !written {
 			t.Errorf("%s has no row in the matrix", operation)
@@ -113,7 +88,7 @@ func TestA13_A14_Matrix(t *testing.T) {
 		})
 	}
 	for operation := range matrix {
-		if !slices.Contains(operations(t), operation) {
+		if !slices.Contains(operations, operation) {
 			t.Errorf("the matrix has a row for %s, which is not there", operation)
 		}
 	}

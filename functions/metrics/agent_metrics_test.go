@@ -1,9 +1,7 @@
 package metrics
 
 import (
-	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +9,6 @@ import (
 
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
-	"github.com/waooaw/plant/shared/routes"
 )
 
 const agent = "01900000-0000-7000-8000-00000000000a"
@@ -78,34 +75,13 @@ func TestMetrics_OfWhatIsNotThere(t *testing.T) {
 func TestA14_I30_Inventory(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	document, err := Function.OpenAPI()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var described struct {
-		Paths map[string]map[string]any
-	}
-	if err := json.Unmarshal(document, &described); err != nil {
-		t.Fatal(err)
-	}
-	table, err := routes.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for path, methods := range described.Paths {
-		for method := range methods {
-			got = append(got, strings.ToUpper(method)+" "+path)
-		}
-		concrete := strings.ReplaceAll(path, "{id}", agent)
-		if to := table.Function(concrete); to != Function.Name {
-			t.Errorf("%s goes to %s", path, to)
-		}
+	got := apitest.Operations(t, Function)
+	for _, operation := range got {
+		path := strings.ReplaceAll(strings.TrimPrefix(operation, "GET "), "{id}", agent)
 		for _, token := range []string{"", s.Token(t, "", "rob"), s.Token(t, auth.Customer, "carl"), s.Token(t, auth.Partner, "ada"), s.Token(t, auth.Governor, "grace")} {
-			s.Do(t, "GET", concrete, token, "").Want(t, http.StatusOK)
+			s.Do(t, "GET", path, token, "").Want(t, http.StatusOK)
 		}
 	}
-	slices.Sort(got)
 	want := []string{"GET /api/v1/agents/{id}/metrics", "GET /api/v1/metrics/health", "GET /api/v1/metrics/ready"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the operations are others than those of this test: %s", diff)

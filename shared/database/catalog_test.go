@@ -21,20 +21,24 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 		name, sql string
 		want      []string
 	}{
-		{"privileges of the functions' group", `
+		{
+			"privileges of the functions' group", `
 			select table_name || ' ' || string_agg(privilege_type, ',' order by privilege_type) from information_schema.role_table_grants
 			where grantee = 'plant_app' group by table_name`,
 			[]string{
 				"agent_search SELECT", "agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT", "idempotency_keys DELETE,INSERT,SELECT", "industries SELECT",
 				"job_role_skills SELECT", "job_roles SELECT", "search_words SELECT", "skills SELECT", "teams SELECT",
-			}},
-		{"columns that it may change", `
+			},
+		},
+		{
+			"columns that it may change", `
 			select table_name || '.' || column_name from information_schema.column_privileges where grantee = 'plant_app' and privilege_type = 'UPDATE'`,
 			[]string{
 				"agents.allowed_durations", "agents.currency", "agents.deleted_at", "agents.description", "agents.exclusive", "agents.external_id", "agents.hourly_rate",
 				"agents.job_role_id", "agents.languages", "agents.name", "agents.owner", "agents.owner_issuer", "agents.skill_ids", "agents.specialization", "agents.status",
 				"agents.tags", "agents.team_id", "agents.trial_days", "agents.updated_at", "agents.version",
-			}},
+			},
+		},
 		{"tables with an owner and without forced row-level security", `
 			select distinct c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname in ('owner', 'subject')
 			where c.relnamespace = 'plant'::regnamespace and c.relkind = 'r' and not (c.relrowsecurity and c.relforcerowsecurity)`, nil},

@@ -41,8 +41,15 @@ func TestMint(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{}, {"--role", "partner"}, {"--sub", "ada"}, {"--role", "service", "--sub", "a"}, {"--role", "root", "--sub", "a"},
-		{"--role", "partner", "--sub", "a", "--ttl", "-1h"}, {"--role", "partner", "--sub", "a", "--ttl", "x"}, {"--nonsense"}, {"--role", "partner", "--sub", "a", "more"},
+		{},
+		{"--role", "partner"},
+		{"--sub", "ada"},
+		{"--role", "service", "--sub", "a"},
+		{"--role", "root", "--sub", "a"},
+		{"--role", "partner", "--sub", "a", "--ttl", "-1h"},
+		{"--role", "partner", "--sub", "a", "--ttl", "x"},
+		{"--nonsense"},
+		{"--role", "partner", "--sub", "a", "more"},
 	} {
 		if token, err := mint(settings{Home: home}, args); err == nil {
 			t.Errorf("%v gave %s", args, token)

@@ -1,0 +1,32 @@
+package search
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/httpapi/apitest"
+)
+
+// A13, A14 and I30: everything that is described is open to all, and routed here.
+func TestA14_I30_Inventory(t *testing.T) {
+	t.Parallel()
+	s := apitest.Start(t, Function)
+	got := apitest.Operations(t, Function)
+	for _, operation := range got {
+		path := strings.TrimPrefix(operation, "GET ")
+		if strings.HasSuffix(path, "/search") {
+			path += "?query=x"
+		}
+		for _, token := range []string{"", s.Token(t, "", "rob"), s.Token(t, auth.Customer, "carl"), s.Token(t, auth.Partner, "ada"), s.Token(t, auth.Governor, "grace")} {
+			s.Do(t, "GET", path, token, "").Want(t, http.StatusOK)
+		}
+	}
+	want := []string{"GET /api/v1/agents/available/search", "GET /api/v1/agents/search", "GET /api/v1/search/health", "GET /api/v1/search/ready"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the operations are others than those of this test: %s", diff)
+	}
+}
