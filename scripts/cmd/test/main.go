@@ -103,8 +103,8 @@ func (c *checks) all(ctx context.Context, modules []module) {
 	if c.quick {
 		return
 	}
-	// Instrumented, so that what only a whole run reaches counts too.
-	c.check(ctx, "scripts/dev from end to end", c.root, []string{"GOFLAGS=-cover", "GOCOVERDIR=" + filepath.Join(coverage, "e2e")},
+	// What only a whole run reaches counts too. GOCOVERDIR itself is go test's own.
+	c.check(ctx, "scripts/dev from end to end", c.root, []string{"PLANT_COVERAGE=" + filepath.Join(coverage, "e2e")},
 		"go", "test", "-count=1", "-tags=e2e", "-v", "./scripts/internal/e2e")
 	c.check(ctx, "coverage of the end-to-end run", c.root, nil,
 		"go", "tool", "covdata", "textfmt", "-i="+filepath.Join(coverage, "e2e"), "-o="+filepath.Join(coverage, "e2e.out"))

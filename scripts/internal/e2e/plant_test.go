@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/waooaw/plant/scripts/internal/process"
+	"github.com/waooaw/plant/shared/config"
 )
 
 const (
@@ -92,7 +93,7 @@ func launch(t *testing.T, home, port string, environment ...string) *plant {
 	t.Helper()
 	p := &plant{home: home, port: port, url: "http://localhost:" + port, output: &output{}, done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(root(t), "scripts", "dev"))
-	p.cmd.Env = append(append(os.Environ(), "PLANT_HOME="+home, "PLANT_PORT="+port), environment...)
+	p.cmd.Env = append(p.environment(t), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -104,6 +105,23 @@ func launch(t *testing.T, home, port string, environment ...string) *plant {
 	}()
 	t.Cleanup(func() { p.signal(t, syscall.SIGTERM) })
 	return p
+}
+
+// environment of the scripts. Where coverage is wanted, all that they build is instrumented.
+func (p *plant) environment(t *testing.T) []string {
+	t.Helper()
+	type settings struct {
+		Coverage string `env:"PLANT_COVERAGE"`
+	}
+	s, err := config.Load[settings](t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := append(os.Environ(), "PLANT_HOME="+p.home, "PLANT_PORT="+p.port)
+	if s.Coverage != "" {
+		environment = append(environment, "GOFLAGS=-cover", "GOCOVERDIR="+s.Coverage)
+	}
+	return environment
 }
 
 // signal sends a signal to scripts/dev alone and waits until it has ended.
@@ -220,7 +238,7 @@ func (a answer) want(t *testing.T, status int, parts ...string) answer {
 func (p *plant) script(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root(t), "scripts", name), args...)
-	cmd.Env = append(os.Environ(), "PLANT_HOME="+p.home, "PLANT_PORT="+p.port)
+	cmd.Env = p.environment(t)
 	printed, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("scripts/%s: %v\n%s", name, err, printed)
