@@ -18,6 +18,9 @@ import (
 // newerSuites of Debian have pgvector's source; the first that serves it is taken.
 var newerSuites = []string{"trixie", "forky", "sid"}
 
+// etc is where the machine says what it runs; a test has another.
+var etc = "/etc"
+
 var errNoSource = errors.New("this machine lists no package source of its own release")
 
 // buildVector builds pgvector from the distribution's source package of a newer suite. Its lists and downloads live in a
@@ -51,7 +54,7 @@ func buildVector(ctx context.Context, out io.Writer, major int) error {
 
 // fetchVector unpacks pgvector's source below folder and returns where.
 func fetchVector(ctx context.Context, out io.Writer, folder string) (string, error) {
-	current, err := codename("/etc/os-release")
+	current, err := codename(filepath.Join(etc, "os-release"))
 	if err != nil {
 		return "", err
 	}
@@ -114,9 +117,9 @@ func codename(osRelease string) (string, error) {
 
 // sourceFiles are the machine's own lists of package sources.
 func sourceFiles() []string {
-	files := []string{"/etc/apt/sources.list"}
-	for _, pattern := range []string{"/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources"} {
-		more, _ := filepath.Glob(pattern) // the patterns are well-formed
+	files := []string{filepath.Join(etc, "apt/sources.list")}
+	for _, pattern := range []string{"*.list", "*.sources"} {
+		more, _ := filepath.Glob(filepath.Join(etc, "apt/sources.list.d", pattern)) // the patterns are well-formed
 		files = append(files, more...)
 	}
 	return files
