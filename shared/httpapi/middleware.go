@@ -41,7 +41,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, leave := a.admit(r)
 	defer leave()
 	if !admitted {
-		answer.Header().Set("Connection", "close")
+		if a.draining.Load() {
+			answer.Header().Set("Connection", "close") // the next request is another instance's
+		}
 		writeProblem(answer, r, Overloaded.Problem("more requests are being worked on than this instance takes"))
 		return
 	}
@@ -183,6 +185,9 @@ func (a *API) logRequest(w *answer, r *http.Request, took time.Duration) {
 		attrs = append(attrs, slog.String("code", p.Code))
 		if p.Status >= http.StatusInternalServerError {
 			level = slog.LevelError
+			if errors.Is(p.cause, context.Canceled) {
+				level = slog.LevelInfo // the caller went away: nothing is wrong here
+			}
 			if p.cause != nil {
 				attrs = append(attrs, slog.String("error", p.cause.Error()))
 			}
