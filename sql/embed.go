@@ -4,11 +4,14 @@ package sql
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/tern/v2/migrate"
 )
 
@@ -72,9 +75,18 @@ func Migrate(ctx context.Context, conn *pgx.Conn, to int32) error {
 		to = int32(len(m.Migrations)) //nolint:gosec // a few dozen files
 	}
 	if err := m.MigrateTo(ctx, to); err != nil {
-		return fmt.Errorf("migrate to %d: %w", to, err)
+		return fmt.Errorf("migrate to %d: %w%s", to, err, hint(err))
 	}
 	return nil
+}
+
+// hint says what to do where an owner that is no superuser may not bring pgvector along.
+func hint(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Code == "42501" && strings.Contains(server.Message, "extension") {
+		return "; have a superuser run once in this database: create extension vector; create extension pg_trgm"
+	}
+	return ""
 }
 
 // StatusOf tells where the database stands.

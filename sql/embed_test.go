@@ -3,6 +3,8 @@ package sql_test
 import (
 	"context"
 	"errors"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -178,5 +180,50 @@ func TestLoadDemo(t *testing.T) {
 	}
 	if loaded[0] != loaded[1] {
 		t.Errorf("first %s, then %s", loaded[0], loaded[1])
+	}
+}
+
+// An owner that is no superuser, as in the cloud, can migrate and load the demo data once the extensions are there; until
+// then the error says who has to do what.
+func TestMigrate_OwnerIsNoSuperuser(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	migrateTo(t, connect(t, d), 0)
+	owner := "plant_test_owner_" + dbtest.Scalar[string](t, d, `select substr(current_database(), 12)`)
+	d.Exec(t, `drop extension vector, pg_trgm cascade`)
+	d.Exec(t, `drop table if exists public.schema_version`)
+	d.Exec(t, `create role `+owner+` login createrole password 'x'`)
+	d.Exec(t, `do $$ begin execute format('alter database %I owner to `+owner+`', current_database()); end $$`)
+	u, err := url.Parse(d.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(owner, "x")
+	conn, err := pgx.Connect(t.Context(), u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.Background()
+		_ = conn.Close(ctx)
+		// Nobody else is in this database any more; what the role owns goes with it.
+		if admin, err := pgx.Connect(ctx, d.OwnerURL); err == nil {
+			_, _ = admin.Exec(ctx, `do $$ begin execute format('alter database %I owner to current_user', current_database()); end $$`)
+			_, _ = admin.Exec(ctx, `drop owned by `+owner+` cascade`)
+			_, _ = admin.Exec(ctx, `drop role `+owner)
+			_ = admin.Close(ctx)
+		}
+	})
+	if err := plantsql.Migrate(t.Context(), conn, plantsql.Latest); err == nil || !strings.Contains(err.Error(), "create extension vector") {
+		t.Errorf("got %v, want an error that says what to do", err)
+	}
+	d.Exec(t, `create extension vector`)
+	d.Exec(t, `create extension pg_trgm`)
+	migrateTo(t, conn, plantsql.Latest)
+	if err := plantsql.LoadDemo(t.Context(), conn); err != nil {
+		t.Error(err)
+	}
+	if got := dbtest.Scalar[int](t, d, `select count(*) from plant.agents where industry = 'sales'`); got < 20 {
+		t.Errorf("%d agents for sales", got)
 	}
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Config says whose tokens are trusted, and for what.
@@ -41,10 +43,7 @@ type Issuers []Issuer
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (i *Issuers) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(text, (*[]Issuer)(i), json.RejectUnknownMembers(true)); err != nil {
+	if err := unmarshalArray(text, (*[]Issuer)(i)); err != nil {
 		return fmt.Errorf("not a JSON array of issuers: %w", err)
 	}
 	return nil
@@ -55,17 +54,66 @@ type Services []ServiceAccount
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Services) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(text, (*[]ServiceAccount)(s), json.RejectUnknownMembers(true)); err != nil {
+	if err := unmarshalArray(text, (*[]ServiceAccount)(s)); err != nil {
 		return fmt.Errorf("not a JSON array of service accounts: %w", err)
 	}
 	return nil
 }
 
+// unmarshalArray is strict: names occur once and are those that we know. An empty text is none.
+func unmarshalArray(text []byte, v any) error {
+	if len(text) == 0 {
+		return nil
+	}
+	if jsontext.Value(text).Kind() != '[' {
+		return errors.New("it is something else")
+	}
+	return json.Unmarshal(text, v, json.RejectUnknownMembers(true))
+}
+
 // asymmetric are the algorithms that an issuer may be configured with: none whose key a verifier could sign with.
 var asymmetric = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+const defaultRoleClaim = "role"
+
+// serviceAlgorithm is what Google signs the tokens of service accounts with.
+const serviceAlgorithm = "RS256"
+
+// trustedIssuers returns the issuers of all tokens by their names. Those of services only have no audience and no
+// algorithm for users.
+func (c Config) trustedIssuers() (map[string]*trusted, error) {
+	issuers := map[string]*trusted{}
+	for _, configured := range c.Issuers {
+		issuer, err := configured.complete()
+		if err != nil {
+			return nil, err
+		}
+		if issuers[issuer.Issuer] != nil {
+			return nil, fmt.Errorf("issuer %s is listed twice", issuer.Issuer)
+		}
+		issuers[issuer.Issuer] = &trusted{Issuer: issuer, keyAlgorithms: issuer.Algorithms}
+	}
+	if len(c.Services) > 0 && c.ServiceAudience == "" {
+		return nil, errors.New("AUTH_SERVICES needs AUTH_SERVICE_AUDIENCE")
+	}
+	for _, service := range c.Services {
+		if service.Email == "" {
+			return nil, fmt.Errorf("service of issuer %s: it has no email", service.Issuer)
+		}
+		issuer := issuers[service.Issuer]
+		if issuer == nil {
+			if err := checkURL(service.Issuer); err != nil {
+				return nil, fmt.Errorf("service %s: issuer %q: %w", service.Email, service.Issuer, err)
+			}
+			issuer = &trusted{Issuer: Issuer{Issuer: service.Issuer}}
+			issuers[service.Issuer] = issuer
+		}
+		if !slices.Contains(issuer.keyAlgorithms, serviceAlgorithm) {
+			issuer.keyAlgorithms = append(slices.Clone(issuer.keyAlgorithms), serviceAlgorithm)
+		}
+	}
+	return issuers, nil
+}
 
 // complete fills in the defaults and checks what is left.
 func (i Issuer) complete() (Issuer, error) {
@@ -75,11 +123,13 @@ func (i Issuer) complete() (Issuer, error) {
 	if len(i.Algorithms) == 0 {
 		i.Algorithms = []string{"ES256", "RS256"}
 	}
-	if i.RoleClaim == "" {
-		i.RoleClaim = "role"
+	i.RoleClaim = cmp.Or(i.RoleClaim, defaultRoleClaim)
+	i.OwnerClaim = cmp.Or(i.OwnerClaim, "sub")
+	if slices.Contains(i.Audiences, "") {
+		return i, fmt.Errorf("issuer %s: an audience is empty", i.Issuer)
 	}
-	if i.OwnerClaim == "" {
-		i.OwnerClaim = "sub"
+	if i.OwnerClaim == i.RoleClaim {
+		return i, fmt.Errorf("issuer %s: the owner cannot be the role claim, or all of a role would own the same", i.Issuer)
 	}
 	for _, algorithm := range i.Algorithms {
 		if !slices.Contains(asymmetric, algorithm) {
@@ -103,7 +153,7 @@ func checkURL(text string) error {
 	switch {
 	case err != nil:
 		return errors.New("not a URL")
-	case u.Host == "" || u.User != nil || u.Fragment != "" || u.RawQuery != "":
+	case u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.RawQuery != "":
 		return errors.New("must be a plain URL with a host")
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil

@@ -33,16 +33,18 @@ const (
 
 // keySet is one issuer's public keys. They are fetched when a token needs them and at no other time.
 type keySet struct {
-	issuer Issuer
-	client *http.Client
-	now    func() time.Time
-	flight singleflight.Group
+	issuer     Issuer
+	algorithms []string
+	client     *http.Client
+	now        func() time.Time
+	flight     singleflight.Group
 
 	mu        sync.Mutex
 	keys      []publicKey
 	fetchedAt time.Time
 	triedAt   time.Time
-	fetching  bool // a caller that needs a key waits for the fetch that is under way
+	fetching  bool  // a caller that needs a key waits for the fetch that is under way
+	failure   error // of the last fetch
 }
 
 // publicKey is good for one algorithm only (RFC 8725, 3.1).
@@ -51,14 +53,10 @@ type publicKey struct {
 	key           crypto.PublicKey
 }
 
-func newKeySet(issuer Issuer, client *http.Client, now func() time.Time) *keySet {
-	return &keySet{issuer: issuer, client: client, now: now}
-}
-
 // find returns the key, fetching the set where it is unknown or old, within the bounds above. A key that the issuer does
 // not have is ErrUnauthenticated; where that cannot be told it is ErrKeysUnavailable.
 func (s *keySet) find(ctx context.Context, id, algorithm string) (crypto.PublicKey, error) {
-	key, usable, due := s.look(id, algorithm)
+	key, due, failure := s.look(id, algorithm)
 	if due {
 		// The fetch is for all who wait, so no single caller's end may cut it short.
 		done := s.flight.DoChan("", func() (any, error) {
@@ -69,33 +67,34 @@ func (s *keySet) find(ctx context.Context, id, algorithm string) (crypto.PublicK
 		})
 		select {
 		case <-done:
-			key, usable, _ = s.look(id, algorithm)
+			key, _, failure = s.look(id, algorithm)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, ctx.Err())
+			return nil, fmt.Errorf("%w: %s: %w", ErrKeysUnavailable, s.issuer.Issuer, ctx.Err())
 		}
 	}
 	switch {
-	case !usable:
-		return nil, fmt.Errorf("%w: %s", ErrKeysUnavailable, s.issuer.Issuer)
-	case key == nil:
-		return nil, refused(errors.New("its key is unknown"))
-	default:
+	case key != nil:
 		return key, nil
+	case failure != nil:
+		return nil, fmt.Errorf("%w: %s: %w", ErrKeysUnavailable, s.issuer.Issuer, failure)
+	default:
+		return nil, refused(errors.New("its key is unknown"))
 	}
 }
 
-// look returns the key if it is there, whether the set is young enough to be believed, and whether it is time to fetch.
-func (s *keySet) look(id, algorithm string) (key crypto.PublicKey, usable, due bool) {
+// look returns the key if it is there and young enough to be believed, whether it is time to fetch, and what went wrong
+// with the last fetch.
+func (s *keySet) look(id, algorithm string) (key crypto.PublicKey, due bool, failure error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	age := now.Sub(s.fetchedAt)
-	usable = !s.fetchedAt.IsZero() && age < keysUsable
+	usable := !s.fetchedAt.IsZero() && age < keysUsable
 	if i := slices.IndexFunc(s.keys, func(k publicKey) bool { return k.id == id && k.algorithm == algorithm }); usable && i >= 0 {
 		key = s.keys[i].key
 	}
 	due = key == nil && s.fetching || (key == nil || age >= keysFresh) && s.mayFetch(now, usable)
-	return key, usable, due
+	return key, due, s.failure
 }
 
 // mayFetch bounds how often the issuer is asked, whatever tokens come. The caller holds the lock.
@@ -120,36 +119,22 @@ func (s *keySet) refresh(ctx context.Context) {
 	keys, err := s.fetch(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fetching = false
-	if err == nil { // what went wrong shows where a key is then missing
+	s.fetching, s.failure = false, err
+	if err == nil {
 		s.keys, s.fetchedAt = keys, s.now()
 	}
 }
 
 func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
-	address := s.issuer.JWKSURL
-	if address == "" {
-		var discovery struct {
-			Issuer string `json:"issuer"`
-			JWKS   string `json:"jwks_uri"`
-		}
-		where := strings.TrimSuffix(s.issuer.Issuer, "/") + "/.well-known/openid-configuration"
-		if err := s.get(ctx, where, &discovery); err != nil {
-			return nil, err
-		}
-		if discovery.Issuer != s.issuer.Issuer {
-			return nil, errors.New("the discovery document is another issuer's")
-		}
-		if err := checkURL(discovery.JWKS); err != nil {
-			return nil, fmt.Errorf("jwks_uri: %w", err)
-		}
-		address = discovery.JWKS
+	address, err := s.address(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the key set: %w", err)
 	}
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`
 	}
 	if err := s.get(ctx, address, &set); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("fetch the key set: %w", err)
 	}
 	var keys []publicKey
 	for _, text := range set.Keys {
@@ -161,6 +146,30 @@ func (s *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 		return nil, errors.New("the key set has no usable key")
 	}
 	return keys, nil
+}
+
+// address is where the key set is: configured, or as the issuer's discovery document says (OpenID Connect Discovery 1.0).
+func (s *keySet) address(ctx context.Context) (string, error) {
+	if s.issuer.JWKSURL != "" {
+		return s.issuer.JWKSURL, nil
+	}
+	var discovery struct {
+		Issuer string `json:"issuer"`
+		JWKS   string `json:"jwks_uri"`
+	}
+	if err := s.get(ctx, strings.TrimSuffix(s.issuer.Issuer, "/")+"/.well-known/openid-configuration", &discovery); err != nil {
+		return "", err
+	}
+	if discovery.Issuer != s.issuer.Issuer {
+		return "", errors.New("the discovery document is another issuer's")
+	}
+	if err := checkURL(discovery.JWKS); err != nil {
+		return "", fmt.Errorf("jwks_uri: %w", err)
+	}
+	if strings.HasPrefix(s.issuer.Issuer, "https:") && !strings.HasPrefix(discovery.JWKS, "https:") {
+		return "", errors.New("jwks_uri: an issuer elsewhere points to this machine")
+	}
+	return discovery.JWKS, nil
 }
 
 func (s *keySet) get(ctx context.Context, address string, document any) error {
@@ -190,28 +199,25 @@ func (s *keySet) get(ctx context.Context, address string, document any) error {
 // usableKey reads a key of the set. Keys that are for something else, too weak or unknown to us are left out.
 func (s *keySet) usableKey(text jsontext.Value) (publicKey, bool) {
 	var k jose.JSONWebKey
-	if err := k.UnmarshalJSON(text); err != nil || !k.Valid() || !k.IsPublic() || k.KeyID == "" || k.Use != "" && k.Use != "sig" {
+	if err := k.UnmarshalJSON(text); err != nil || !k.Valid() || !k.IsPublic() || k.Use != "" && k.Use != "sig" {
 		return publicKey{}, false
 	}
 	algorithm := k.Algorithm
-	if algorithm == "" {
-		algorithm = usualAlgorithm(k.Key)
+	if i := slices.IndexFunc(s.algorithms, func(a string) bool { return fits(k.Key, a) }); algorithm == "" && i >= 0 {
+		algorithm = s.algorithms[i] // a key that names none is for the first that it can
 	}
-	if strong, ok := k.Key.(*rsa.PublicKey); ok && strong.N.BitLen() < minRSABits {
-		return publicKey{}, false
-	}
-	return publicKey{id: k.KeyID, algorithm: algorithm, key: k.Key}, slices.Contains(s.issuer.Algorithms, algorithm)
+	return publicKey{id: k.KeyID, algorithm: algorithm, key: k.Key}, slices.Contains(s.algorithms, algorithm) && fits(k.Key, algorithm)
 }
 
-// usualAlgorithm is what a key that names no algorithm is for.
-func usualAlgorithm(key any) string {
+// fits reports whether the key is one of the algorithm's (RFC 7518, 3; RFC 8037) and strong enough (RFC 8725, 3.5).
+func fits(key any, algorithm string) bool {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		return "RS256"
+		return k.N.BitLen() >= minRSABits && (strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS"))
 	case *ecdsa.PublicKey:
-		return map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[k.Curve.Params().BitSize]
+		return algorithm == map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}[k.Params().Name]
 	case ed25519.PublicKey:
-		return "EdDSA"
+		return algorithm == "EdDSA"
 	}
-	return ""
+	return false
 }

@@ -15,7 +15,8 @@ import (
 
 const (
 	maxTokenBytes = 8 << 10
-	maxNameRunes  = 255 // of subjects, owners and key ids
+	maxKeyIDBytes = 256
+	maxNameRunes  = 255 // of subjects and owners
 	// leeway is how far an issuer's clock may be ahead of ours.
 	leeway = time.Minute
 )
@@ -38,32 +39,48 @@ type header struct {
 	Unencoded  jsontext.Value `json:"b64"`
 	Encryption jsontext.Value `json:"enc"`
 	Compressed jsontext.Value `json:"zip"`
-	Content    *string        `json:"cty"`
+	Content    jsontext.Value `json:"cty"`
 }
 
-// claims are those that every token is judged by (RFC 7519, 9068). Times are whole seconds.
+// claims are those that every token is judged by (RFC 7519).
 type claims struct {
-	Issuer        string   `json:"iss"`
-	Subject       string   `json:"sub"`
-	Audience      audience `json:"aud"`
-	ExpiresAt     *int64   `json:"exp"`
-	NotBefore     *int64   `json:"nbf"`
-	IssuedAt      *int64   `json:"iat"`
-	Email         string   `json:"email"`
-	EmailVerified bool     `json:"email_verified"`
+	Issuer    string   `json:"iss"`
+	Audience  audience `json:"aud"`
+	ExpiresAt *seconds `json:"exp"`
+	NotBefore *seconds `json:"nbf"`
+	IssuedAt  *seconds `json:"iat"`
 }
 
-// audience is one string or several.
+// seconds are since 1970. RFC 7519 would allow fractions; issuers do not write any, and where verifiers round them
+// differently, a token is good for one and not for the other.
+type seconds int64
+
+// audience is one string or several, never anything else.
 type audience []string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (a *audience) UnmarshalJSON(text []byte) error {
-	var one string
-	if err := json.Unmarshal(text, &one); err == nil && text[0] == '"' {
-		*a = audience{one}
-		return nil
+	values := []jsontext.Value{text}
+	if values[0].Kind() == '[' {
+		if err := json.Unmarshal(text, &values); err != nil {
+			return err
+		}
 	}
-	return json.Unmarshal(text, (*[]string)(a))
+	for _, value := range values {
+		one, ok := stringOf(value)
+		if !ok {
+			return errors.New("not a string")
+		}
+		*a = append(*a, one)
+	}
+	return nil
+}
+
+// stringOf returns a value that has to be a string. Decoded into one, null would be the empty string.
+func stringOf(value jsontext.Value) (string, bool) {
+	var s string
+	ok := value.Kind() == '"' && json.Unmarshal(value, &s) == nil
+	return s, ok
 }
 
 // parse takes a token apart. It is strict: names occur once and are compared exactly, types are as specified, nothing is
@@ -76,9 +93,8 @@ func parse(raw string) (*token, error) {
 	if len(parts) != 3 || parts[2] == "" {
 		return nil, errors.New("not a signed token")
 	}
-	// Strict here too: otherwise the last character has spare bits, and one signature several spellings.
-	if _, err := base64.RawURLEncoding.Strict().DecodeString(parts[2]); err != nil {
-		return nil, errors.New("its signature is malformed")
+	if _, err := decodeBase64(parts[2]); err != nil {
+		return nil, fmt.Errorf("its signature: %w", err)
 	}
 	t := &token{raw: raw}
 	if err := decode(parts[0], &t.header); err != nil {
@@ -88,7 +104,7 @@ func parse(raw string) (*token, error) {
 	switch {
 	case h.Critical != nil || h.Unencoded != nil || h.Encryption != nil || h.Compressed != nil || h.Content != nil:
 		return nil, errors.New("its header asks for what is not supported")
-	case !isName(h.KeyID) || strings.ContainsFunc(h.KeyID, func(r rune) bool { return r <= ' ' || r > '~' }):
+	case h.KeyID == "" || len(h.KeyID) > maxKeyIDBytes || strings.ContainsFunc(h.KeyID, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("its key id is missing or malformed")
 	}
 	if err := decode(parts[1], &t.claims); err != nil {
@@ -97,13 +113,18 @@ func parse(raw string) (*token, error) {
 	if err := decode(parts[1], &t.all); err != nil {
 		return nil, fmt.Errorf("its claims: %w", err)
 	}
+	for _, name := range []string{"exp", "nbf", "iat"} {
+		if t.all[name].Kind() == 'n' {
+			return nil, errors.New("its claims: a time is null")
+		}
+	}
 	return t, nil
 }
 
 func decode(part string, v any) error {
-	text, err := base64.RawURLEncoding.Strict().DecodeString(part)
-	if err != nil || len(text) == 0 || text[0] != '{' {
-		return errors.New("not a JSON object in base64url")
+	text, err := decodeBase64(part)
+	if err != nil {
+		return err
 	}
 	if err := json.Unmarshal(text, v); err != nil {
 		return errors.New("malformed, or a value has the wrong type")
@@ -111,15 +132,25 @@ func decode(part string, v any) error {
 	return nil
 }
 
+// decodeBase64 reads the one spelling that these bytes have (RFC 7515, 2): no padding, no spare bits in the last character,
+// and no line ends, which encoding/base64 would skip.
+func decodeBase64(part string) ([]byte, error) {
+	text, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	if err != nil || strings.ContainsAny(part, "\r\n") {
+		return nil, errors.New("not base64url")
+	}
+	return text, nil
+}
+
 // checkTimes holds the token against the clock.
 func (c claims) checkTimes(now time.Time) error {
 	// Beyond the year 9999 no timestamp is meant.
 	const lastSecond = 253_402_300_799
-	ahead := now.Add(leeway).Unix()
+	ahead := seconds(now.Add(leeway).Unix())
 	switch {
 	case c.ExpiresAt == nil || *c.ExpiresAt > lastSecond:
 		return errors.New("it has no valid expiry")
-	case *c.ExpiresAt <= now.Unix():
+	case *c.ExpiresAt <= seconds(now.Unix()):
 		return errors.New("it has expired")
 	case c.NotBefore != nil && *c.NotBefore > ahead, c.IssuedAt != nil && *c.IssuedAt > ahead:
 		return errors.New("it is not valid yet")
@@ -129,8 +160,8 @@ func (c claims) checkTimes(now time.Time) error {
 
 // name returns a claim that names someone: a string of visible text.
 func (t *token) name(claim string) (string, error) {
-	var value string
-	if text := t.all[claim]; text == nil || text.Kind() != '"' || json.Unmarshal(text, &value) != nil || !isName(value) {
+	value, ok := stringOf(t.all[claim])
+	if !ok || !isName(value) {
 		return "", fmt.Errorf("its claim %s is missing or malformed", claim)
 	}
 	return value, nil
@@ -156,6 +187,9 @@ func (t *token) role(claim string) Role {
 	return found
 }
 
+// isName reports whether all of a text can be seen: two names that look the same because of a blank at an end, a control
+// or a formatting character would be two owners.
 func isName(s string) bool {
-	return s != "" && utf8.RuneCountInString(s) <= maxNameRunes && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && utf8.RuneCountInString(s) <= maxNameRunes && s == strings.TrimSpace(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) })
 }

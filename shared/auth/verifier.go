@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -24,14 +26,15 @@ var (
 // Verifier tells who calls. It is safe for concurrent use.
 type Verifier struct {
 	cfg     Config
-	issuers map[string]trusted
+	issuers map[string]*trusted
 	now     func() time.Time
 }
 
 // trusted is an issuer with its keys: a key is only ever looked for among those of the token's own issuer.
 type trusted struct {
 	Issuer
-	keys *keySet
+	keyAlgorithms []string // of users' and of services' tokens
+	keys          *keySet
 }
 
 // Option changes what a Verifier is made of.
@@ -56,33 +59,14 @@ func New(cfg Config, opts ...Option) (*Verifier, error) {
 	}
 	client := *o.client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	v := &Verifier{cfg: cfg, issuers: map[string]trusted{}, now: o.now}
-	for _, configured := range cfg.Issuers {
-		issuer, err := configured.complete()
-		if err != nil {
-			return nil, fmt.Errorf("configure auth: %w", err)
-		}
-		if _, twice := v.issuers[issuer.Issuer]; twice {
-			return nil, fmt.Errorf("configure auth: issuer %s is listed twice", issuer.Issuer)
-		}
-		v.issuers[issuer.Issuer] = trusted{issuer, newKeySet(issuer, &client, o.now)}
+	issuers, err := cfg.trustedIssuers()
+	if err != nil {
+		return nil, fmt.Errorf("configure auth: %w", err)
 	}
-	if len(cfg.Services) > 0 && cfg.ServiceAudience == "" {
-		return nil, errors.New("configure auth: AUTH_SERVICES needs AUTH_SERVICE_AUDIENCE")
+	for _, issuer := range issuers {
+		issuer.keys = &keySet{issuer: issuer.Issuer, algorithms: issuer.keyAlgorithms, client: &client, now: o.now}
 	}
-	for _, service := range cfg.Services {
-		if _, known := v.issuers[service.Issuer]; known {
-			continue
-		}
-		// An issuer of service tokens only: no audience of it makes a user.
-		issuer, err := Issuer{Issuer: service.Issuer, Algorithms: []string{"RS256"}}.complete()
-		if err != nil {
-			return nil, fmt.Errorf("configure auth: %w", err)
-		}
-		issuer.Audiences = nil
-		v.issuers[issuer.Issuer] = trusted{issuer, newKeySet(issuer, &client, o.now)}
-	}
-	return v, nil
+	return &Verifier{cfg: cfg, issuers: issuers, now: o.now}, nil
 }
 
 // Authenticate returns the principal of a request, or false where it carries no token. A token that is there and not
@@ -90,7 +74,7 @@ func New(cfg Config, opts ...Option) (*Verifier, error) {
 // with one bearer token counts (RFC 6750, 2.1): cookies and forms are not looked at, and a token in the query is
 // ErrTokenInQuery.
 func (v *Verifier) Authenticate(r *http.Request) (Principal, bool, error) {
-	if strings.Contains(r.URL.RawQuery, "access_token") && r.URL.Query().Has("access_token") {
+	if hasTokenInQuery(r.URL.RawQuery) {
 		return Principal{}, false, ErrTokenInQuery
 	}
 	sent := r.Header.Values("Authorization")
@@ -98,11 +82,22 @@ func (v *Verifier) Authenticate(r *http.Request) (Principal, bool, error) {
 		return Principal{}, false, nil
 	}
 	scheme, raw, _ := strings.Cut(sent[0], " ")
-	if len(sent) > 1 || !strings.EqualFold(scheme, "Bearer") || raw == "" || strings.ContainsAny(raw, " \t,") {
+	if len(sent) > 1 || !strings.EqualFold(scheme, "Bearer") {
 		return Principal{}, false, refused(errors.New("exactly one bearer token is expected"))
 	}
 	p, err := v.verify(r.Context(), raw)
 	return p, err == nil, err
+}
+
+// hasTokenInQuery looks at every name, those too that url.ParseQuery drops for what is beside them.
+func hasTokenInQuery(query string) bool {
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil && plain == "access_token" {
+			return true
+		}
+	}
+	return false
 }
 
 func refused(reason error) error { return fmt.Errorf("%w: %w", ErrUnauthenticated, reason) }
@@ -116,14 +111,14 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, error) {
 	if !known {
 		return Principal{}, refused(errors.New("its issuer is not trusted"))
 	}
-	if !slices.Contains(issuer.Algorithms, t.header.Algorithm) {
+	principal, algorithms, err := v.judge(t, issuer)
+	if err != nil {
+		return Principal{}, refused(err)
+	}
+	if !slices.Contains(algorithms, t.header.Algorithm) {
 		return Principal{}, refused(errors.New("its algorithm is not accepted"))
 	}
 	if err := t.claims.checkTimes(v.now()); err != nil {
-		return Principal{}, refused(err)
-	}
-	principal, err := v.judge(t, issuer)
-	if err != nil {
 		return Principal{}, refused(err)
 	}
 	// Last, since only now a fetch of keys or an expensive check is worth it.
@@ -140,33 +135,40 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, error) {
 	return principal, nil
 }
 
-// judge returns whom the claims speak of, taking them for true. The two kinds of token exclude each other by their type.
-func (v *Verifier) judge(t *token, issuer trusted) (Principal, error) {
+// judge returns whom the claims speak of, taking them for true, and the algorithms that such a token may have. The two
+// kinds of token exclude each other by their type (RFC 8725, 3.12).
+func (v *Verifier) judge(t *token, issuer *trusted) (Principal, []string, error) {
 	subject, err := t.name("sub")
 	if err != nil {
-		return Principal{}, err
+		return Principal{}, nil, err
 	}
-	kind := strings.TrimPrefix(strings.ToLower(t.header.Type), "application/")
-	switch kind {
+	p := Principal{Issuer: issuer.Issuer.Issuer, Subject: subject, Owner: subject}
+	switch strings.TrimPrefix(strings.ToLower(t.header.Type), "application/") {
 	case "at+jwt": // an access token (RFC 9068)
 		if !slices.ContainsFunc(t.claims.Audience, func(a string) bool { return slices.Contains(issuer.Audiences, a) }) {
-			return Principal{}, errors.New("it is for another audience")
+			return Principal{}, nil, errors.New("it is for another audience")
 		}
-		owner, err := t.name(issuer.OwnerClaim)
-		if err != nil {
-			return Principal{}, err
-		}
-		return Principal{Issuer: t.claims.Issuer, Subject: subject, Owner: owner, Role: t.role(issuer.RoleClaim)}, nil
+		p.Role = t.role(issuer.RoleClaim)
+		p.Owner, err = t.name(issuer.OwnerClaim)
+		return p, issuer.Algorithms, err
 	case "jwt": // what Google mints for a service account
-		account := ServiceAccount{Issuer: t.claims.Issuer, Email: t.claims.Email}
-		if !t.claims.EmailVerified || !slices.Contains(v.cfg.Services, account) {
-			return Principal{}, errors.New("it is not an access token")
-		}
-		if len(t.claims.Audience) != 1 || t.claims.Audience[0] != v.cfg.ServiceAudience {
-			return Principal{}, errors.New("it is for another audience")
-		}
-		return Principal{Issuer: t.claims.Issuer, Subject: subject, Owner: subject, Role: Service}, nil
+		p.Role = Service
+		return p, []string{serviceAlgorithm}, v.judgeService(t, issuer)
 	default:
-		return Principal{}, errors.New("it is not an access token")
+		return Principal{}, nil, errors.New("it is not an access token")
 	}
+}
+
+// judgeService returns why the claims are not those of a service that is listed.
+func (v *Verifier) judgeService(t *token, issuer *trusted) error {
+	email, _ := stringOf(t.all["email"])
+	verified := t.all["email_verified"].Kind() == 't'
+	_, claimsRole := t.all[cmp.Or(issuer.RoleClaim, defaultRoleClaim)]
+	switch {
+	case !verified || claimsRole || !slices.Contains(v.cfg.Services, ServiceAccount{Issuer: issuer.Issuer.Issuer, Email: email}):
+		return errors.New("it is not an access token")
+	case len(t.claims.Audience) != 1 || t.claims.Audience[0] != v.cfg.ServiceAudience:
+		return errors.New("it is for another audience")
+	}
+	return nil
 }

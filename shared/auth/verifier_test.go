@@ -289,23 +289,23 @@ func TestA10_KindsOfToken(t *testing.T) {
 	cfg.Services = auth.Services{{Issuer: i.url, Email: "sweep@p.example"}}
 	cfg.ServiceAudience = "https://plant.example/internal"
 	v := i.verifier(t, cfg)
-	id := edited(i.header(), map[string]any{"typ": "JWT"})
+	id := edited(i.header(), map[string]any{"typ": "JWT", "alg": "RS256", "kid": "rsa"})
 	service := edited(i.claims(), map[string]any{"role": nil, "aud": cfg.ServiceAudience, "email": "sweep@p.example", "email_verified": true})
 	want := auth.Principal{Issuer: i.url, Subject: "ada", Owner: "ada", Role: auth.Service}
-	if got, err := authenticate(t, v, i.signES256(t, id, service)); err != nil || got != want {
+	if got, err := authenticate(t, v, signRSA(t, i.rsa, id, service)); err != nil || got != want {
 		t.Errorf("service: got %+v, %v", got, err)
 	}
 	wantRefused(t, v, map[string]string{
-		"ID token":                        i.signES256(t, id, i.claims()),
+		"ID token":                        signRSA(t, i.rsa, id, i.claims()),
 		"no type":                         i.signES256(t, edited(i.header(), map[string]any{"typ": nil}), i.claims()),
 		"refresh token":                   i.signES256(t, edited(i.header(), map[string]any{"typ": "Refresh"}), i.claims()),
 		"logout token":                    i.signES256(t, edited(i.header(), map[string]any{"typ": "logout+jwt"}), i.claims()),
 		"service as user":                 i.signES256(t, i.header(), service),
-		"service, users' audience":        i.signES256(t, id, edited(service, map[string]any{"aud": "plant"})),
-		"service, two audiences":          i.signES256(t, id, edited(service, map[string]any{"aud": []string{cfg.ServiceAudience, "x"}})),
-		"service, not listed":             i.signES256(t, id, edited(service, map[string]any{"email": "other@p.example"})),
-		"service, address not verified":   i.signES256(t, id, edited(service, map[string]any{"email_verified": false})),
-		"service, verified as a string":   i.signES256(t, id, edited(service, map[string]any{"email_verified": "true"})),
+		"service, users' audience":        signRSA(t, i.rsa, id, edited(service, map[string]any{"aud": "plant"})),
+		"service, two audiences":          signRSA(t, i.rsa, id, edited(service, map[string]any{"aud": []string{cfg.ServiceAudience, "x"}})),
+		"service, not listed":             signRSA(t, i.rsa, id, edited(service, map[string]any{"email": "other@p.example"})),
+		"service, address not verified":   signRSA(t, i.rsa, id, edited(service, map[string]any{"email_verified": false})),
+		"service, verified as a string":   signRSA(t, i.rsa, id, edited(service, map[string]any{"email_verified": "true"})),
 		"user's token claims the account": i.signES256(t, i.header(), edited(service, map[string]any{"role": "service"})),
 	})
 }

@@ -3,6 +3,7 @@
 package localissuer
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -63,6 +64,9 @@ func Open(dir string) (*Issuer, error) {
 	key, err := x509.ParseECPrivateKey(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the issuer's key: %w", err)
+	}
+	if key.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("read the issuer's key: %s is not of P-256", file)
 	}
 	return withKey(key)
 }
@@ -125,12 +129,14 @@ func answer(w http.ResponseWriter, document any) {
 
 // Claims are what a token says.
 type Claims struct {
-	Subject string
-	Role    auth.Role
-	TTL     time.Duration
+	Subject  string
+	Role     auth.Role
+	TTL      time.Duration // one that is not positive makes a token that has expired
+	Owner    string        // the claim owner, for those who configure owner_claim; none by default
+	Audience string        // by default Audience
 }
 
-// Mint returns a signed access token of the issuer at this URL.
+// Mint returns a signed access token (RFC 9068) of the issuer at this URL.
 func (i *Issuer) Mint(issuerURL string, claims Claims) (string, error) {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: i.key, KeyID: i.id}},
@@ -139,9 +145,19 @@ func (i *Issuer) Mint(issuerURL string, claims Claims) (string, error) {
 		return "", fmt.Errorf("mint a token: %w", err)
 	}
 	now := time.Now()
-	text, err := json.Marshal(map[string]any{
-		"iss": issuerURL, "sub": claims.Subject, "aud": Audience, "role": claims.Role,
-		"iat": now.Unix(), "exp": now.Add(claims.TTL).Unix(), "jti": uuid.NewString(),
+	text, err := json.Marshal(struct {
+		Issuer    string    `json:"iss"`
+		Subject   string    `json:"sub"`
+		Audience  string    `json:"aud"`
+		Client    string    `json:"client_id"`
+		Role      auth.Role `json:"role,omitempty"`
+		Owner     string    `json:"owner,omitempty"`
+		IssuedAt  int64     `json:"iat"`
+		ExpiresAt int64     `json:"exp"`
+		ID        string    `json:"jti"`
+	}{
+		Issuer: issuerURL, Subject: claims.Subject, Audience: cmp.Or(claims.Audience, Audience), Client: "local", Role: claims.Role, Owner: claims.Owner,
+		IssuedAt: now.Unix(), ExpiresAt: now.Add(claims.TTL).Unix(), ID: uuid.NewString(),
 	})
 	if err != nil {
 		return "", fmt.Errorf("mint a token: %w", err)

@@ -104,3 +104,30 @@ func TestOpen_RefusesWhatIsNoKey(t *testing.T) {
 		t.Error("a file was opened as a folder")
 	}
 }
+
+func TestMint_OwnerAndAudience(t *testing.T) {
+	t.Parallel()
+	issuer, err := localissuer.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	handler = issuer.Handler(server.URL)
+	cfg := localissuer.Trust(server.URL)
+	cfg.Issuers[0].OwnerClaim, cfg.Issuers[0].Audiences = "owner", []string{"other"}
+	v, err := auth.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := issuer.Mint(server.URL, localissuer.Claims{Subject: "ada", TTL: time.Hour, Owner: "acme", Audience: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	if p, _, err := v.Authenticate(r); err != nil || p.Owner != "acme" || p.Subject != "ada" || p.Role != "" {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}
