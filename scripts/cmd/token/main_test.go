@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/waooaw/plant/shared/auth"
@@ -57,5 +60,37 @@ func TestMint(t *testing.T) {
 	}
 	if got := issuerURL(settings{Home: t.TempDir(), Port: 8081}); got != "http://localhost:8081" {
 		t.Errorf("without a run the issuer is %s", got)
+	}
+}
+
+func TestMint_SaysHowLongAndOfWhom(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	for args, want := range map[string]float64{"": 3600, "--ttl 5m": 300, "--ttl 1s": 1, "--ttl 720h": 2_592_000} {
+		token, err := mint(settings{Home: home, Port: 8083}, append([]string{"--role", "partner", "--sub", "ada"}, strings.Fields(args)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims struct {
+			Issuer   string  `json:"iss"`
+			IssuedAt float64 `json:"iat"`
+			Expires  float64 `json:"exp"`
+		}
+		if err := json.Unmarshal(text, &claims); err != nil {
+			t.Fatal(err)
+		}
+		if claims.Issuer != "http://localhost:8083" || claims.Expires-claims.IssuedAt != want {
+			t.Errorf("%q: got %+v, want %v seconds", args, claims, want)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(home, "issuer", "issuer.pem"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if token, err := mint(settings{Home: home}, []string{"--role", "partner", "--sub", "ada"}); err == nil {
+		t.Errorf("a broken key gave %s", token)
 	}
 }

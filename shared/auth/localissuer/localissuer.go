@@ -50,11 +50,19 @@ func New() (*Issuer, error) {
 // Open returns the issuer whose key is in dir, making one where there is none.
 func Open(dir string) (*Issuer, error) {
 	file := filepath.Join(dir, keyFile)
+	issuer, err := read(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return issuer, err
+	}
+	if err := create(dir, file); err != nil {
+		return nil, err
+	}
+	return read(file)
+}
+
+func read(file string) (*Issuer, error) {
 	text, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return create(dir, file)
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("read the issuer's key: %w", err)
 	}
 	block, _ := pem.Decode(text)
@@ -73,27 +81,27 @@ func Open(dir string) (*Issuer, error) {
 
 // create writes a new key under another name first: a half-written one is never read, and of two who make one at the
 // same time both end with the one that was there first.
-func create(dir, file string) (*Issuer, error) {
+func create(dir, file string) error {
 	issuer, err := New()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	der, err := x509.MarshalECPrivateKey(issuer.key)
 	if err != nil {
-		return nil, fmt.Errorf("write the issuer's key: %w", err)
+		return fmt.Errorf("write the issuer's key: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("write the issuer's key: %w", err)
+		return fmt.Errorf("write the issuer's key: %w", err)
 	}
 	draft := file + "." + issuer.id
 	if err := os.WriteFile(draft, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600); err != nil {
-		return nil, fmt.Errorf("write the issuer's key: %w", err)
+		return fmt.Errorf("write the issuer's key: %w", err)
 	}
 	defer func() { _ = os.Remove(draft) }()
 	if err := os.Link(draft, file); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("write the issuer's key: %w", err)
+		return fmt.Errorf("write the issuer's key: %w", err)
 	}
-	return Open(dir)
+	return nil
 }
 
 func withKey(key *ecdsa.PrivateKey) (*Issuer, error) {
