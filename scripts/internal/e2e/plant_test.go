@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -28,6 +29,9 @@ const (
 	laterStart = time.Minute
 	stopping   = 30 * time.Second
 )
+
+// interrupted ends every scripts/dev that runs, and thereby the test, which then cleans up as after any failure.
+var interrupted, _ = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 
 // plant is one running scripts/dev.
 type plant struct {
@@ -92,10 +96,14 @@ func (p *plant) awaitReady(t *testing.T, patience time.Duration) {
 func launch(t *testing.T, home, port string, environment ...string) *plant {
 	t.Helper()
 	p := &plant{home: home, port: port, url: "http://localhost:" + port, output: &output{}, done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(root(t), "scripts", "dev"))
+	if interrupted.Err() != nil {
+		t.Fatal("interrupted")
+	}
+	p.cmd = exec.CommandContext(interrupted, filepath.Join(root(t), "scripts", "dev"))
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.Env = append(p.environment(t), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	process.Detach(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +161,7 @@ func (p *plant) wantNothingLeft(t *testing.T) {
 		case <-ticker.C:
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:"+p.port)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+p.port)
 	if err != nil {
 		t.Fatalf("the port is not free: %v", err)
 	}
@@ -163,7 +171,7 @@ func (p *plant) wantNothingLeft(t *testing.T) {
 // processesOf returns the command lines that name a folder.
 func processesOf(t *testing.T, folder string) []string {
 	t.Helper()
-	list, err := exec.Command("ps", "-eo", "pid=,args=").Output()
+	list, err := exec.CommandContext(t.Context(), "ps", "-eo", "pid=,args=").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,12 +3,12 @@
 package gateway
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 
 	"github.com/waooaw/plant/shared/httpapi"
@@ -37,23 +37,25 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No badge: it would send the document to a validator on the internet.
-	settings := swgui.Config{SettingsUI: map[string]string{"validatorUrl": "null"}}
-	docs := v5emb.NewWithConfig(settings)("Plant API", "/openapi.json", "/docs/")
 	mux := http.NewServeMux()
 	for path, file := range static {
-		mux.Handle("GET "+path, file)
+		serve(mux, path, file)
 	}
-	mux.Handle("GET /docs/", docs)
+	mux.Handle("GET /docs/", keepingToItself(v5emb.New("Plant", "/openapi.json", "/docs/")))
 	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
 	mux.Handle("GET /.well-known/openid-configuration", cfg.Issuer)
 	mux.Handle("GET /.well-known/jwks.json", cfg.Issuer)
 	mux.Handle("GET /ready", ready{functions: cfg.Functions, client: &http.Client{Timeout: readyTimeout}})
 	mux.Handle("/", forward)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Sent on, these would be escaped anew, and what was escaped already, a slash say, would not be any more.
+		if r.URL.RawPath != "" && r.URL.RawPath != r.URL.EscapedPath() {
+			problem(w, httpapi.MalformedRequest.Problem("the address holds characters that have to be escaped"))
+			return
+		}
 		// The functions framework, and a mux, would answer these by redirecting to another path than was sent.
 		if !isClean(r.URL.Path) {
-			problem(w, r, httpapi.NotFound.Problem("there is nothing at this address"))
+			problem(w, httpapi.NotFound.Problem("there is nothing at this address"))
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -62,6 +64,38 @@ func New(cfg Config) (http.Handler, error) {
 
 // readyTimeout bounds how long a function may take to say that it is ready.
 const readyTimeout = 5 * time.Second
+
+// serve adds a file to the mux. A folder's index answers without its slash too.
+func serve(mux *http.ServeMux, path string, f file) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", f.mediaType)
+		h.Set("Cache-Control", "public, max-age=5")
+		h.Set("X-Content-Type-Options", "nosniff")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.content))
+	})
+	folder, isFolder := strings.CutSuffix(path, "/")
+	if !isFolder {
+		mux.Handle("GET "+path, handler)
+		return
+	}
+	mux.Handle("GET "+path+"{$}", handler)
+	if folder != "" {
+		mux.Handle("GET "+folder, handler)
+	}
+}
+
+// keepingToItself lets a page neither load anything from another host nor send anything there, whatever its scripts try.
+// The reference has scripts, styles and pictures in its text.
+func keepingToItself(page http.Handler) http.Handler {
+	const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		page.ServeHTTP(w, r)
+	})
+}
 
 func isClean(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {

@@ -1,12 +1,17 @@
 package gateway_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +65,11 @@ func get(t *testing.T, address string) (int, http.Header, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return send(t, request)
+}
+
+func send(t *testing.T, request *http.Request) (int, http.Header, string) {
+	t.Helper()
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +92,7 @@ func TestGateway_RoutesAsItCame(t *testing.T) {
 		"/api/v1/agents/x%2Fy/metrics":             "agents",
 		"/api/v1/agents/1/metrics?window=all":      "metrics",
 		"/api/v1/agents/%e4%bd%a0/metrics":         "metrics",
+		"/api/v1/agents/a%2Cb%7Cc%2f":              "agents",
 		"/api/v1/agents?tag=%zz":                   "agents",
 		"/anything":                                "agents",
 		"/.well-known/oauth-protected-resource":    "search",
@@ -91,6 +102,43 @@ func TestGateway_RoutesAsItCame(t *testing.T) {
 		status, _, body := get(t, at+path)
 		if want := function + " GET " + path + " for=127.0.0.1"; status != http.StatusOK || body != want {
 			t.Errorf("%s: %d %q, want %q", path, status, body, want)
+		}
+	}
+}
+
+func TestGateway_ForwardedFor(t *testing.T) {
+	t.Parallel()
+	at, _ := start(t)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, at+"/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Forwarded-For", "192.0.2.1")
+	_, _, body := send(t, request)
+	if want := "agents DELETE /x for=192.0.2.1, 127.0.0.1"; body != want {
+		t.Errorf("got %q, want %q", body, want)
+	}
+}
+
+// What has to be escaped and is not would reach the function escaped, and an escaped slash beside it as a real one.
+func TestI16_GatewayRefusesUnescapedPaths(t *testing.T) {
+	t.Parallel()
+	at, _ := start(t)
+	for _, path := range []string{"/api/v1/agents/a%2fb|c", "/api/v1/agents/ü", "/api/v1/agents/^"} {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(at, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = connection.Close() }()
+		if _, err := fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(connection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(answer); !strings.HasPrefix(text, "HTTP/1.1 400 ") || !strings.Contains(text, "MALFORMED_REQUEST") {
+			t.Errorf("%s: got %s, want 400", path, text)
 		}
 	}
 }
@@ -138,6 +186,7 @@ func TestGateway_PagesAndDocuments(t *testing.T) {
 	tests := map[string][]string{
 		"/":                                 {"<h1>Plant</h1>", "/docs/"},
 		"/ready":                            {`{"functions":["agents","metrics","search"],"status":"ready"}`},
+		"/problems":                         {"NOT_FOUND", "/problems/not-found"},
 		"/problems/":                        {"NOT_FOUND", "/problems/not-found"},
 		"/problems/not-found":               {"There is &lt;nothing&gt; here", "Look elsewhere."},
 		"/openapi.json":                     {`"/api/v1/agents/health"`, `"/api/v1/search/health"`, `"/api/v1/metrics/health"`, `"Found"`},
@@ -164,9 +213,40 @@ func TestGateway_PagesAndDocuments(t *testing.T) {
 		t.Errorf("/docs: %d %s", status, header.Get("Location"))
 	}
 	_, _, first := get(t, at+"/openapi.json")
+	var document map[string]any
+	if err := json.Unmarshal([]byte(first), &document); err != nil {
+		t.Fatal(err)
+	}
+	members := slices.Sorted(maps.Keys(document))
+	if diff := cmp.Diff([]string{"components", "info", "openapi", "paths", "x-problem-types"}, members); diff != "" {
+		t.Errorf("members of the document: %s", diff)
+	}
 	other, _ := start(t)
 	if _, _, second := get(t, other+"/openapi.json"); first != second {
 		t.Errorf("the document differs from run to run: %s", cmp.Diff(first, second))
+	}
+}
+
+// The reference gets everything from the gateway, and its policy keeps the rest away.
+func TestGateway_ReferenceKeepsToItself(t *testing.T) {
+	t.Parallel()
+	at, _ := start(t)
+	_, header, page := get(t, at+"/docs/")
+	if policy := header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'self';") || strings.Contains(policy, "http") {
+		t.Errorf("its policy is %q", policy)
+	}
+	assets := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1)
+	if len(assets) < 4 {
+		t.Errorf("it names %d assets: %s", len(assets), page)
+	}
+	for _, asset := range assets {
+		if !strings.HasPrefix(asset[1], "/docs/") {
+			t.Errorf("it loads %s", asset[1])
+			continue
+		}
+		if status, _, _ := get(t, at+asset[1]); status != http.StatusOK {
+			t.Errorf("%s: %d", asset[1], status)
+		}
 	}
 }
 
@@ -174,16 +254,22 @@ func TestNew_RefusesWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	address := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 	all := map[string]*url.URL{"agents": address, "search": address, "metrics": address}
-	conflicting, twice, malformed := documents(), documents(), documents()
+	conflicting, twice, malformed, older, richer, disagreeing := documents(), documents(), documents(), documents(), documents(), documents()
 	conflicting["search"] = document("search", `,"Found":{"type":"array"}`)
 	conflicting["metrics"] = document("metrics", `,"Found":{"type":"object"}`)
 	twice["metrics"] = document("agents", "")
 	malformed["metrics"] = []byte("{")
+	older["metrics"] = bytes.Replace(older["metrics"], []byte("3.1.0"), []byte("3.0.3"), 1)
+	richer["metrics"] = bytes.Replace(richer["metrics"], []byte(`"paths"`), []byte(`"security":[],"paths"`), 1)
+	disagreeing["metrics"] = bytes.Replace(disagreeing["metrics"], []byte("Look elsewhere."), []byte("Look here."), 1)
 	tests := map[string]gateway.Config{
 		"a function is missing":           {Functions: map[string]*url.URL{"agents": address, "search": address}, Documents: documents()},
 		"schemas of one name differ":      {Functions: all, Documents: conflicting},
 		"an operation is described twice": {Functions: all, Documents: twice},
 		"a document is malformed":         {Functions: all, Documents: malformed},
+		"a document is OpenAPI 3.0":       {Functions: all, Documents: older},
+		"merging would lose a member":     {Functions: all, Documents: richer},
+		"problems of one name differ":     {Functions: all, Documents: disagreeing},
 	}
 	for name, cfg := range tests {
 		cfg.Issuer = http.NotFoundHandler()

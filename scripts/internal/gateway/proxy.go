@@ -37,16 +37,18 @@ func newProxy(table routes.Table, functions map[string]*url.URL) (http.Handler, 
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // the function, not the proxy, judges a malformed query
 			r.Out.Host = r.In.Host
+			// As a load balancer does: what the caller says of itself stays, and what is known of it comes after that.
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, _ error) {
-			problem(w, r, httpapi.Unavailable.Problem("the function does not answer"))
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			problem(w, httpapi.Unavailable.Problem("the function does not answer"))
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Scheduled work calls a function's own address; from outside it is not there.
 		if r.URL.Path == "/internal" || strings.HasPrefix(r.URL.Path, "/internal/") {
-			problem(w, r, httpapi.NotFound.Problem("there is nothing at this address"))
+			problem(w, httpapi.NotFound.Problem("there is nothing at this address"))
 			return
 		}
 		proxy.ServeHTTP(w, r)
@@ -54,7 +56,7 @@ func newProxy(table routes.Table, functions map[string]*url.URL) (http.Handler, 
 }
 
 // problem answers what no function has answered.
-func problem(w http.ResponseWriter, _ *http.Request, p *httpapi.Problem) {
+func problem(w http.ResponseWriter, p *httpapi.Problem) {
 	p.RequestID, p.Timestamp = uuid.NewString(), time.Now().UTC().Truncate(time.Microsecond)
 	h := w.Header()
 	h.Set("Content-Type", p.ContentType(""))

@@ -36,7 +36,7 @@ func (h ready) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(not) > 0 {
-		problem(w, r, httpapi.Unavailable.Problem("not ready: "+strings.Join(not, ", ")))
+		problem(w, httpapi.Unavailable.Problem("not ready: "+strings.Join(not, ", ")))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

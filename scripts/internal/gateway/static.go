@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/go-json-experiment/json"
@@ -23,24 +22,12 @@ type file struct {
 	content   []byte
 }
 
-// ServeHTTP implements http.Handler.
-func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", f.mediaType)
-	h.Set("Cache-Control", "public, max-age=5")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(f.content) // the caller may be gone
-	}
-}
-
-// staticFiles makes the merged documents and the pages, by path.
+// staticFiles makes the merged documents and the pages, by path. A path that ends with a slash is a folder's index.
 func staticFiles(documents map[string][]byte) (map[string]file, error) {
 	merged, err := merge(documents)
 	if err != nil {
 		return nil, err
 	}
-	problems := merged.Problems
 	asJSON, err := json.Marshal(merged, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
@@ -54,11 +41,10 @@ func staticFiles(documents map[string][]byte) (map[string]file, error) {
 		"/openapi.yaml": {"application/yaml", asYAML.Bytes()},
 	}
 	pages := map[string]any{
-		"/{$}":          map[string]any{"Start": true},
-		"/problems/{$}": map[string]any{"Problems": problems},
-		"/problems":     map[string]any{"Problems": problems},
+		"/":          map[string]any{"Start": true},
+		"/problems/": map[string]any{"Problems": merged.Problems},
 	}
-	for _, p := range problems {
+	for _, p := range merged.Problems {
 		pages[p.URI()] = map[string]any{"Problem": p}
 	}
 	for path, data := range pages {
