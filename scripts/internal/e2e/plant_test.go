@@ -95,11 +95,16 @@ func (p *plant) awaitReady(t *testing.T, patience time.Duration) {
 
 func launch(t *testing.T, home, port string, environment ...string) *plant {
 	t.Helper()
+	return launchWith(t, home, port, nil, environment...)
+}
+
+func launchWith(t *testing.T, home, port string, args []string, environment ...string) *plant {
+	t.Helper()
 	p := &plant{home: home, port: port, url: "http://localhost:" + port, output: &output{}, done: make(chan struct{})}
 	if interrupted.Err() != nil {
 		t.Fatal("interrupted")
 	}
-	p.cmd = exec.CommandContext(interrupted, filepath.Join(root(t), "scripts", "dev"))
+	p.cmd = exec.CommandContext(interrupted, filepath.Join(root(t), "scripts", "dev"), args...)
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.Env = append(p.environment(t), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
@@ -375,6 +380,18 @@ func TestPlant(t *testing.T) {
 		q.do(t, "GET", "/ready", "", "").want(t, 200)
 		q.signal(t, syscall.SIGTERM)
 		q.wantNothingLeft(t)
+	})
+	t.Run("without demo data, where that is asked for", func(t *testing.T) {
+		p := launchWith(t, newHome(t), newPort(t), []string{"--empty"})
+		p.awaitReady(t, firstStart)
+		for path, want := range map[string]string{"agents": "0", "skills": "0", "industries": "3"} {
+			counted := p.do(t, "GET", "/api/v1/"+path+"?count=exact", "", "").want(t, 200)
+			if got := counted.header.Get("X-Total-Count"); got != want {
+				t.Errorf("%s %s", got, path)
+			}
+		}
+		p.signal(t, syscall.SIGTERM)
+		p.wantNothingLeft(t)
 	})
 	t.Run("with a database of one's own, beside another run", func(t *testing.T) {
 		p := start(t, p.home, p.port, laterStart)

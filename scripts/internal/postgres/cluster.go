@@ -135,11 +135,12 @@ func (c cluster) initdb(ctx context.Context, data, locale, password string) erro
 }
 
 // socketFolder makes the folder of the server's socket, beside its data. The path of a socket has at most 103 bytes on
-// some systems: then it is a short one elsewhere, and temporary is true.
+// some systems, and PostgreSQL takes a list of folders, separated by commas: where the home is too long, or has a comma
+// or a quote, it is a short one elsewhere, and temporary is true.
 func (c cluster) socketFolder() (folder string, temporary bool, err error) {
 	const longest = 103 - len("/.s.PGSQL.65535")
 	folder = filepath.Join(filepath.Dir(c.data), "socket")
-	if len(folder) > longest {
+	if len(folder) > longest || strings.ContainsAny(folder, `,"`) {
 		folder, err = os.MkdirTemp("/tmp", "plant-")
 		return folder, true, errors.Join(err, c.account.give(folder))
 	}

@@ -238,16 +238,17 @@ func TestStart_OtherPassword(t *testing.T) {
 	}
 }
 
-func TestStart_LongPath(t *testing.T) {
+func TestStart_PathThatNoSocketTakes(t *testing.T) {
 	t.Parallel()
-	home := filepath.Join(openHome(t), strings.Repeat("long", 30))
-	s := startServer(t, home)
-	if s.socketFolder == "" {
-		t.Fatal("the socket is in the home, whose path is too long")
-	}
-	s.Stop()
-	if _, err := os.Stat(s.socketFolder); err == nil {
-		t.Errorf("%s was left behind", s.socketFolder)
+	for _, name := range []string{strings.Repeat("long", 30), "a, b", `a"b`} {
+		s := startServer(t, filepath.Join(openHome(t), name))
+		if s.socketFolder == "" {
+			t.Fatalf("the socket is in the home %s", name)
+		}
+		s.Stop()
+		if _, err := os.Stat(s.socketFolder); err == nil {
+			t.Errorf("%s was left behind", s.socketFolder)
+		}
 	}
 }
 
