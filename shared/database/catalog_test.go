@@ -40,8 +40,8 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			},
 		},
 		{"tables with an owner and without forced row-level security", `
-			select distinct c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname in ('owner', 'subject')
-			where c.relnamespace = 'plant'::regnamespace and c.relkind = 'r' and not (c.relrowsecurity and c.relforcerowsecurity)`, nil},
+			select distinct c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname in ('owner', 'owner_issuer', 'issuer', 'subject')
+			where c.relnamespace = 'plant'::regnamespace and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)`, nil},
 		{"forced tables without a policy for their owner", `
 			select c.relname from pg_class c where c.relforcerowsecurity and not exists (
 				select from pg_policy p where p.polrelid = c.oid and c.relowner = any (p.polroles) and pg_get_expr(p.polqual, c.oid) = 'true' and pg_get_expr(p.polwithcheck, c.oid) = 'true')`, nil},
@@ -60,6 +60,43 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 		{"views that look with their owner's eyes", `
 			select relname from pg_class where relnamespace = 'plant'::regnamespace and relkind in ('v', 'm')
 				and not coalesce('security_invoker=true' = any (reloptions), false)`, nil},
+		{
+			"policies", `
+			select c.relname || ' ' || p.polname || ' ' || case p.polcmd when '*' then 'all' when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' end
+				|| ' to ' || (select string_agg(case when r = c.relowner then 'the owner' else r::regrole::text end, ',') from unnest(p.polroles) r)
+			from pg_policy p join pg_class c on c.oid = p.polrelid`,
+			[]string{
+				"agents changers update to plant_app", "agents creators insert to plant_app", "agents owner all to the owner", "agents readers select to plant_app",
+				"idempotency_keys callers all to plant_app", "idempotency_keys owner all to the owner",
+				"teams owner all to the owner", "teams readers select to plant_app",
+			},
+		},
+		{"policies of writes that let through whom they do not know", `
+			select c.relname || ' ' || p.polname from pg_policy p join pg_class c on c.oid = p.polrelid
+			where c.relowner <> all (p.polroles) and p.polcmd <> 'r'
+				and coalesce(pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)) !~ 'caller_role\(\)|NULLIF\(current_setting'`, nil},
+		{"rights of others than the owner and the group", `
+			select c.relname || ' ' || a.privilege_type from pg_class c cross join lateral aclexplode(c.relacl) a
+			where c.relnamespace = 'plant'::regnamespace and a.grantee not in (c.relowner, 'plant_app'::regrole)
+			union all
+			select c.relname || '.' || t.attname || ' ' || a.privilege_type from pg_class c join pg_attribute t on t.attrelid = c.oid cross join lateral aclexplode(t.attacl) a
+			where c.relnamespace = 'plant'::regnamespace and (a.grantee <> 'plant_app'::regrole or a.privilege_type <> 'UPDATE')
+			union all
+			select p.proname || ' ' || a.privilege_type from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+			where p.pronamespace = 'plant'::regnamespace and a.grantee not in (p.proowner, 'plant_app'::regrole)`, nil},
+		{"rights that can be given on", `
+			select c.relname from pg_class c cross join lateral aclexplode(c.relacl) a
+			where c.relnamespace = 'plant'::regnamespace and a.grantee = 'plant_app'::regrole and a.is_grantable`, nil},
+		{"rights that whatever is made later would have", `select defaclobjtype::text from pg_default_acl`, nil},
+		{"tables and functions that another than the owner owns", `
+			select c.relname from pg_class c where c.relnamespace = 'plant'::regnamespace and c.relowner <> current_user::regrole
+			union all
+			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.proowner <> current_user::regrole`, nil},
+		{"functions that the group may call", `
+			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"caller_owns", "caller_role"}},
+		{"definer functions that look into the temporary schema before the last", `
+			select p.proname from pg_proc p cross join lateral unnest(p.proconfig) c
+			where p.pronamespace = 'plant'::regnamespace and p.prosecdef and c like 'search_path=%' and c !~ '^search_path=(plant|public|pg_catalog)(, (plant|public|pg_catalog))*, pg_temp$'`, nil},
 		{"rights of everybody on the schemas", `
 			select n.nspname || ' ' || a.privilege_type from pg_namespace n cross join lateral aclexplode(n.nspacl) a
 			where n.nspname in ('plant', 'public') and (a.grantee = 0 or a.grantee = 'plant_app'::regrole and a.privilege_type = 'CREATE')`, nil},

@@ -69,13 +69,16 @@ func (db *DB) Close() { db.pool.Close() }
 
 // Ready reports whether the database answers and the login is one that row-level security applies to.
 func (db *DB) Ready(ctx context.Context) error {
-	const loginIsSafe = `select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user`
+	const loginIsSafe = `
+		select not (rolsuper or rolbypassrls) and not exists (
+			select from pg_class c where c.relnamespace = to_regnamespace('plant') and c.relkind in ('r', 'p') and pg_has_role(c.relowner, 'member'))
+		from pg_roles where rolname = current_user`
 	var safe bool
 	if err := db.pool.QueryRow(ctx, loginIsSafe).Scan(&safe); err != nil {
 		return translate(err)
 	}
 	if !safe {
-		return fmt.Errorf("%w: the login is a superuser or bypasses row-level security", ErrUnavailable)
+		return fmt.Errorf("%w: the login is a superuser, an owner, or bypasses row-level security", ErrUnavailable)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func translate(err error) error {
 		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return ErrNotFound
-	case errors.As(err, &server):
+	case errors.As(err, &server) && !isConnectError(err): // to refuse our login is no answer to a statement
 		kind := kindOf(server.Code)
 		if kind == nil {
 			return err

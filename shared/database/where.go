@@ -2,6 +2,7 @@ package database
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,7 +17,7 @@ type Where struct {
 
 // NewWhere returns the conditions, all of which have to hold, and their arguments.
 func NewWhere(conditions []string, args map[string]any) *Where {
-	w := &Where{conditions: conditions, Args: pgx.NamedArgs{}}
+	w := &Where{conditions: slices.Clone(conditions), Args: pgx.NamedArgs{}}
 	maps.Copy(w.Args, args)
 	return w
 }
