@@ -1,6 +1,7 @@
 package agents
 
 import (
+	"fmt"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -16,41 +17,42 @@ import (
 )
 
 // callers of the matrix, in its columns' order. Ada owns the agent that operations are tried on; Bob does not.
-var callers = []string{"nobody", "no role", "unknown role", "customer", "owner", "other partner", "governor"}
+var callers = []string{"nobody", "no role", "unknown role", "customer", "owner", "other partner", "governor", "scheduler"}
 
 // matrix says what each operation answers each caller: on an agent of Ada's where it names one.
 // This table is the law; an operation without a row fails the test.
 var matrix = map[string]struct {
 	body string
-	want [7]int // by callers
+	want [8]int // by callers
 }{
-	"GET /api/v1/agents":                {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
-	"GET /api/v1/agents/{id}":           {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
-	"GET /api/v1/agents/compare":        {"", [7]int{422, 422, 422, 422, 422, 422, 422}},
-	"GET /api/v1/agents/health":         {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
-	"GET /api/v1/agents/ready":          {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
-	"GET /api/v1/skills":                {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
-	"GET /api/v1/skills/{id}":           {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
-	"GET /api/v1/job-roles":             {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
-	"GET /api/v1/job-roles/{id}":        {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
-	"GET /api/v1/job-roles/{id}/skills": {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
-	"GET /api/v1/industries":            {"", [7]int{200, 200, 200, 200, 200, 200, 200}},
-	"GET /api/v1/industries/{id}":       {"", [7]int{404, 404, 404, 404, 404, 404, 404}},
-	"POST /api/v1/agents":               {writer, [7]int{401, 403, 403, 403, 201, 201, 201}},
-	"POST /api/v1/agents/batch":         {`{"agents":[` + writer + `]}`, [7]int{401, 403, 403, 403, 200, 200, 200}},
-	"PUT /api/v1/agents/{id}":           {`{"name":"Changed"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
-	"PATCH /api/v1/agents/{id}":         {`{"name":"Changed"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
-	"PUT /api/v1/agents/{id}/status":    {`{"status":"working"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
-	"DELETE /api/v1/agents/{id}":        {"", [7]int{401, 403, 403, 403, 204, 403, 204}},
-	"POST /api/v1/agents/{id}/restore":  {"", [7]int{401, 403, 403, 403, 200, 403, 200}},
-	"POST /api/v1/agents/{id}/transfer": {`{"owner":"zoe"}`, [7]int{401, 403, 403, 403, 200, 403, 200}},
+	"GET /api/v1/agents":                {"", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/agents/{id}":           {"", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/agents/compare":        {"", [8]int{422, 422, 422, 422, 422, 422, 422, 422}},
+	"GET /api/v1/agents/health":         {"", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/agents/ready":          {"", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/skills":                {"", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/skills/{id}":           {"", [8]int{404, 404, 404, 404, 404, 404, 404, 404}},
+	"GET /api/v1/job-roles":             {"", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/job-roles/{id}":        {"", [8]int{404, 404, 404, 404, 404, 404, 404, 404}},
+	"GET /api/v1/job-roles/{id}/skills": {"", [8]int{404, 404, 404, 404, 404, 404, 404, 404}},
+	"GET /api/v1/industries":            {"", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	"GET /api/v1/industries/{id}":       {"", [8]int{404, 404, 404, 404, 404, 404, 404, 404}},
+	"POST /api/v1/agents":               {writer, [8]int{401, 403, 403, 403, 201, 201, 201, 403}},
+	"POST /api/v1/agents/batch":         {`{"agents":[` + writer + `]}`, [8]int{401, 403, 403, 403, 200, 200, 200, 403}},
+	"PUT /api/v1/agents/{id}":           {`{"name":"Changed"}`, [8]int{401, 403, 403, 403, 200, 403, 200, 403}},
+	"PATCH /api/v1/agents/{id}":         {`{"name":"Changed"}`, [8]int{401, 403, 403, 403, 200, 403, 200, 403}},
+	"PUT /api/v1/agents/{id}/status":    {`{"status":"working"}`, [8]int{401, 403, 403, 403, 200, 403, 200, 200}},
+	"DELETE /api/v1/agents/{id}":        {"", [8]int{401, 403, 403, 403, 204, 403, 204, 403}},
+	"POST /api/v1/agents/{id}/restore":  {"", [8]int{401, 403, 403, 403, 200, 403, 200, 403}},
+	"POST /api/v1/agents/{id}/transfer": {`{"owner":"zoe"}`, [8]int{401, 403, 403, 403, 200, 403, 200, 403}},
 }
 
-func (s service) tokens(t *testing.T) []string {
+// tokens are those of the callers.
+func (s service) tokens(t *testing.T, scheduler string) []string {
 	t.Helper()
 	return []string{
 		"", s.Token(t, "", "rob"), s.Token(t, "superuser", "eve"), s.Token(t, auth.Customer, "carl"), s.ada,
-		s.Token(t, auth.Partner, "bob"), s.Token(t, auth.Governor, "grace"),
+		s.Token(t, auth.Partner, "bob"), s.Token(t, auth.Governor, "grace"), scheduler,
 	}
 }
 
@@ -66,9 +68,9 @@ func TestA13_A14_Matrix(t *testing.T) {
 		}
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
+			s, scheduler := startScheduled(t)
 			method, template, _ := strings.Cut(operation, " ")
-			for i, token := range s.tokens(t) {
+			for i, token := range s.tokens(t, scheduler) {
 				agent := s.publish(t, writer)
 				path := "/api/v1/agents/" + agent.ID.String()
 				if strings.HasSuffix(template, "/restore") {
@@ -90,6 +92,39 @@ func TestA13_A14_Matrix(t *testing.T) {
 	for operation := range matrix {
 		if !slices.Contains(operations, operation) {
 			t.Errorf("the matrix has a row for %s, which is not there", operation)
+		}
+	}
+}
+
+// A13 and A23: of what is not there, whoever may do a thing at all is told the same, and nobody else is told anything.
+func TestA13_A23_AbsentObjects(t *testing.T) {
+	t.Parallel()
+	s, scheduler := startScheduled(t)
+	deleted := s.path(t, writer)
+	s.Do(t, "DELETE", deleted, s.ada, "").Want(t, http.StatusNoContent)
+	s.DB.Exec(t, `update plant.agents set deleted_at = now() - interval '31 days'`)
+	absent := []string{strings.TrimPrefix(deleted, "/api/v1/agents/"), "01900000-0000-7000-8000-00000000dead", "x", "-1", strings.Repeat("a", 300), "me", "null", "%25"}
+	for operation, row := range matrix {
+		method, template, _ := strings.Cut(operation, " ")
+		if !strings.Contains(template, "{id}") {
+			continue
+		}
+		for i, token := range s.tokens(t, scheduler) {
+			want := row.want[i]
+			if want/100 == 2 || callers[i] == "other partner" {
+				want = http.StatusNotFound
+			}
+			var first string
+			for _, id := range absent {
+				answer := s.Do(t, method, strings.ReplaceAll(template, "{id}", id), token, row.body)
+				got := changing.ReplaceAllString(answer.Body, "")
+				if first == "" {
+					first = got
+				}
+				if answer.Status != want || got != first {
+					t.Errorf("%s of %.40s, %s: got %d, want %d: %s, and first %s", operation, id, callers[i], answer.Status, want, got, first)
+				}
+			}
 		}
 	}
 }
@@ -141,6 +176,36 @@ func TestA16_MassAssignment(t *testing.T) {
 	}
 }
 
+// A16: the smaller bodies take what is theirs too, and what a batch holds is not more than a draft.
+func TestA16_OtherBodies(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	agent := s.publish(t, writer)
+	path := "/api/v1/agents/" + agent.ID.String()
+	bodies := map[string]string{
+		"PUT /status": `{"status":"working",%s}`, "POST /transfer": `{"owner":"bob",%s}`, "POST /batch": `{"agents":[` + writer + `],%s}`,
+	}
+	for _, member := range []string{`"id":"` + apitest.AnID + `"`, `"version":9`, `"role":"governor"`, `"owner_issuer":"x"`, `"name":"x"`, `"deleted_at":null`, `"price":1`, `"Owner":"eve"`} {
+		for operation, body := range bodies {
+			method, suffix, _ := strings.Cut(operation, " ")
+			at := path + suffix
+			if suffix == "/batch" {
+				at = "/api/v1/agents/batch"
+			}
+			s.Do(t, method, at, s.ada, fmt.Sprintf(body, member)).WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
+		}
+		if name, value, _ := strings.Cut(member, ":"); name != `"name"` { // which is a draft's own
+			item := s.Do(t, "POST", "/api/v1/agents/batch", s.ada, `{"agents":[`+with(strings.Trim(name, `"`), value)+`]}`).Want(t, http.StatusOK)
+			if !strings.Contains(item.Body, `"status":422`) {
+				t.Errorf("a batch takes %s: %s", member, item.Body)
+			}
+		}
+	}
+	if after := s.all(t, "/api/v1/agents"); len(after) != 1 || after[0].Version != 1 || after[0].Owner != "ada" {
+		t.Errorf("left %+v", after)
+	}
+}
+
 func jsonFields(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
@@ -158,9 +223,9 @@ func TestA17_FieldsOfAnAnswer(t *testing.T) {
 		"allowed_durations", "created_at", "currency", "description", "exclusive", "external_id", "hourly_rate", "id", "industry", "job_role_id",
 		"languages", "metrics", "name", "owner", "price", "skill_ids", "specialization", "status", "tags", "team_id", "trial_days", "updated_at", "version",
 	}
-	s := start(t)
-	path := "/api/v1/agents/" + s.publish(t, writer).ID.String()
-	for i, token := range s.tokens(t) {
+	s, scheduler := startScheduled(t)
+	path := s.path(t, writer)
+	for i, token := range s.tokens(t, scheduler) {
 		answer := apitest.Decode[map[string]any](t, s.Do(t, "GET", path, token, ""))
 		var got []string
 		for name := range answer {
@@ -217,20 +282,4 @@ func TestA22_ConflictsTellOfOnesOwnOnly(t *testing.T) {
 	path := bobs.Header.Get("Location")
 	s.Do(t, "PUT", path, s.Token(t, auth.Governor, "grace"), `{"team_id":"01900000-0000-7000-8000-00000000000a"}`).
 		WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
-}
-
-// A scheduler may say whether an agent works, and nothing else.
-func TestService_SetsStatusOnly(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	agent := s.publish(t, writer)
-	store := agentStore{s.DB.DB}
-	ctx := auth.WithPrincipal(t.Context(), auth.Principal{Issuer: "https://accounts.google.com", Subject: "1", Owner: "1", Role: auth.Service})
-	if got, err := store.setStatus(ctx, agent.ID, nil, "working"); err != nil || got.Status != "working" {
-		t.Errorf("got %v, %v", got.Status, err)
-	}
-	name := "Taken"
-	if _, err := store.change(ctx, agent.ID, nil, agentChange{Name: &name}); err == nil {
-		t.Error("a service changed a name")
-	}
 }

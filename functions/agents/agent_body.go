@@ -29,6 +29,15 @@ type agentDraft struct {
 	ExternalID       *string       `json:"external_id,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"your own id, unique among your agents"`
 }
 
+// The maxLength of each text, which holds for what is stored too.
+const (
+	maxName           = 255
+	maxSpecialization = 100
+	maxExternalID     = 255
+	maxTag            = 50
+	maxDescription    = 8000
+)
+
 // What an agent has where nothing was sent.
 const (
 	defaultCurrency  = "INR"
@@ -40,11 +49,11 @@ func defaultDurations() []string { return []string{"monthly", "quarterly"} }
 // Resolve implements huma.ResolverWithPath: it checks what the schema cannot say and fills in the defaults.
 func (d *agentDraft) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	checks := httpapi.CheckBody(at)
-	checks.Line("name", &d.Name)
-	checks.Line("specialization", &d.Specialization)
-	checks.Line("external_id", d.ExternalID)
-	checks.Lines("tags", d.Tags)
-	checks.Prose(&d.Description)
+	checks.Line("name", &d.Name, maxName)
+	checks.Line("specialization", &d.Specialization, maxSpecialization)
+	checks.Line("external_id", d.ExternalID, maxExternalID)
+	checks.Lines("tags", d.Tags, maxTag)
+	checks.Prose("description", &d.Description, maxDescription)
 	checks.Add("hourly_rate", d.HourlyRate.Fault())
 	if d.Currency == "" {
 		d.Currency = defaultCurrency
@@ -83,15 +92,15 @@ type agentChange struct {
 // Resolve implements huma.ResolverWithPath: it checks what the schema cannot say.
 func (c *agentChange) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	checks := httpapi.CheckBody(at)
-	checks.Line("name", c.Name)
-	checks.Line("specialization", c.Specialization)
-	checks.Line("external_id", c.ExternalID.Value)
-	checks.Prose(c.Description.Value)
+	checks.Line("name", c.Name, maxName)
+	checks.Line("specialization", c.Specialization, maxSpecialization)
+	checks.Line("external_id", c.ExternalID.Value, maxExternalID)
+	checks.Prose("description", c.Description.Value, maxDescription)
 	if c.HourlyRate != nil {
 		checks.Add("hourly_rate", c.HourlyRate.Fault())
 	}
 	if c.Tags.Value != nil {
-		checks.Lines("tags", *c.Tags.Value)
+		checks.Lines("tags", *c.Tags.Value, maxTag)
 		*c.Tags.Value = distinct(*c.Tags.Value)
 	}
 	if c.SkillIDs.Value != nil {

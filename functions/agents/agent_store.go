@@ -31,7 +31,7 @@ const createAgent = `
 	with a as (
 		insert into plant.agents (id, owner_issuer, owner, external_id, name, specialization, industry, description, hourly_rate,
 			currency, trial_days, allowed_durations, tags, languages, exclusive, job_role_id, team_id, skill_ids)
-		values (@id, @issuer, @owner, @external_id, @name, @specialization, lower(@industry), @description, @hourly_rate,
+		values (@id, @issuer, @owner, @external_id, @name, @specialization, @industry, @description, @hourly_rate,
 			@currency, @trial_days, @allowed_durations, @tags, @languages, @exclusive, @job_role_id, @team_id, @skill_ids)
 		on conflict (owner_issuer, owner, external_id) where external_id is not null and deleted_at is null do nothing
 		returning *)
@@ -43,7 +43,7 @@ func draftArgs(caller auth.Principal, draft agentDraft) (pgx.NamedArgs, error) {
 	id, err := uuid.NewV7()
 	return pgx.NamedArgs{
 		"id": id, "issuer": caller.Issuer, "owner": caller.Owner, "external_id": draft.ExternalID, "name": draft.Name,
-		"specialization": draft.Specialization, "industry": draft.Industry, "description": draft.Description,
+		"specialization": draft.Specialization, "industry": strings.ToLower(draft.Industry), "description": draft.Description,
 		"hourly_rate": draft.HourlyRate, "currency": draft.Currency, "trial_days": draft.TrialDays,
 		"allowed_durations": draft.AllowedDurations, "tags": draft.Tags, "languages": draft.Languages,
 		"exclusive": draft.Exclusive, "job_role_id": draft.JobRoleID, "team_id": draft.TeamID, "skill_ids": draft.SkillIDs,
@@ -159,7 +159,7 @@ const (
 )
 
 var (
-	changeAgent = onAgent(isLive, isOwner, `(@industry::text is null or industry = lower(@industry))`, `
+	changeAgent = onAgent(isLive, isOwner, `(@industry::text is null or industry = @industry)`, `
 		name = coalesce(@name, name),
 		specialization = coalesce(@specialization, specialization),
 		hourly_rate = coalesce(@hourly_rate, hourly_rate),
@@ -218,6 +218,10 @@ func update(ctx context.Context, tx database.Tx, sql string, id uuid.UUID, versi
 
 func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, change agentChange) (agent catalog.Agent, err error) {
 	caller, _ := auth.FromContext(ctx)
+	if change.Industry != nil {
+		slug := strings.ToLower(*change.Industry)
+		change.Industry = &slug
+	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
 		wanted := change.references()
 		if wanted.any() {
@@ -246,7 +250,7 @@ func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, 
 
 // keepsIndustry tells where a change would move the agent to another industry.
 func (c agentChange) keepsIndustry(agent catalog.Agent) error {
-	if c.Industry == nil || strings.EqualFold(*c.Industry, agent.Industry) {
+	if c.Industry == nil || *c.Industry == agent.Industry {
 		return nil
 	}
 	return industryLocked.Problem("an agent keeps its industry, "+agent.Industry, &httpapi.Fault{Location: "body.industry", Message: "cannot change"})

@@ -113,3 +113,33 @@ func TestOnce_WhileTheFirstStillRuns(t *testing.T) {
 	s.DB.Exec(t, `commit`)
 	s.Do(t, "POST", "/api/v1/agents", s.ada, writer, key("k")).Want(t, http.StatusCreated)
 }
+
+// An Idempotency-Key belongs to an operation on a resource, however its address is spelt.
+func TestOnce_AddressOfTheKey(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.Do(t, "POST", "/api/v1/agents", s.ada, writer, key("k")).Want(t, http.StatusCreated)
+	if again := s.Do(t, "POST", "/api/v1/agents/", s.ada, writer, key("k")).Want(t, http.StatusCreated); again.Header.Get("Idempotent-Replayed") != "true" {
+		t.Error("a trailing slash made it another request")
+	}
+	one, two := s.path(t, writer), s.path(t, writer)
+	for _, path := range []string{one, two} {
+		s.Do(t, "POST", path+"/transfer", s.ada, `{"owner":"bob"}`, key("t")).Want(t, http.StatusOK)
+		again := s.Do(t, "POST", path+"/transfer", s.ada, `{"owner":"bob"}`, key("t")).Want(t, http.StatusOK)
+		if again.Header.Get("Idempotent-Replayed") != "true" || !strings.Contains(again.Body, strings.TrimPrefix(path, "/api/v1/agents/")) {
+			t.Errorf("transferred again: %v %s", again.Header, again.Body)
+		}
+	}
+	// A key is no way past a role that was lost: who may not do it is not told what it did.
+	s.Do(t, "POST", "/api/v1/agents", s.Token(t, auth.Customer, "ada"), writer, key("k")).WantProblem(t, http.StatusForbidden, "FORBIDDEN")
+	s.Do(t, "POST", "/api/v1/agents", "", writer, key("k")).WantProblem(t, http.StatusUnauthorized, "UNAUTHENTICATED")
+	if got := s.count(t); got != 3 {
+		t.Errorf("%d agents, want 3", got)
+	}
+	// A dry run with a key keeps nothing of the real one's.
+	batch := `{"agents":[` + writer + `]}`
+	s.Do(t, "POST", "/api/v1/agents/batch?dry_run=true", s.ada, batch, key("b")).Want(t, http.StatusOK)
+	if real := s.Do(t, "POST", "/api/v1/agents/batch", s.ada, batch, key("b")).Want(t, http.StatusOK); real.Header.Get("Idempotent-Replayed") != "" || s.count(t) != 4 {
+		t.Errorf("the dry run's answer came again: %s", real.Body)
+	}
+}

@@ -1,7 +1,7 @@
 package catalog
 
 import (
-	"math"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,12 +27,21 @@ type AgentFilter struct {
 	UpdatedSince   time.Time `query:"updated_since" doc:"changed at or after this moment (RFC 3339)"`
 }
 
-// Resolve implements huma.Resolver: no bound of a schema keeps out what is not a number.
-func (f *AgentFilter) Resolve(huma.Context) []error {
+// Resolve implements huma.Resolver. It keeps out what strconv takes for a number and JSON does not, such as NaN and 0x1p1,
+// and the zero id, which would be a filter that is not sent.
+func (f *AgentFilter) Resolve(ctx huma.Context) []error {
 	var faults []error
-	for name, value := range map[string]float64{"min_rating": f.MinRating, "max_hourly_rate": f.MaxHourlyRate} {
-		if math.IsNaN(value) {
-			faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: "must be a number"})
+	refuse := func(name, message string) {
+		faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: message})
+	}
+	for _, name := range []string{"min_rating", "max_hourly_rate"} {
+		if strings.Trim(ctx.Query(name), "0123456789.eE+-") != "" {
+			refuse(name, "must be a decimal number")
+		}
+	}
+	for _, name := range []string{"skill_id", "job_role_id", "team_id"} {
+		if id, err := uuid.Parse(ctx.Query(name)); err == nil && id == uuid.Nil {
+			refuse(name, "must not be zero")
 		}
 	}
 	return faults

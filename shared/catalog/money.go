@@ -27,14 +27,19 @@ func Hundredths(n int64) Money { return Money{hundredths: n} }
 
 // ParseMoney reads a decimal number with at most two decimals, of at most 13 digits before them.
 func ParseMoney(text string) (Money, error) {
-	// The length bounds the exponent that the exact arithmetic below has to work out.
 	const maxDigits = 32
 	approximately, err := strconv.ParseFloat(text, 64)
 	if err != nil || len(text) > maxDigits || strings.Trim(text, "0123456789.eE+-") != "" || approximately > maxMoney || approximately < -maxMoney {
 		return Money{}, fmt.Errorf("must be a number up to %.2f", maxMoney)
 	}
-	if approximately != 0 && approximately < 1e-9 && approximately > -1e-9 {
-		return Money{}, errTooFine
+	// The exact arithmetic below would work out every decimal of 1e-999999. What a float cannot tell from 0 is 0 only by
+	// its digits.
+	if approximately < 1e-9 && approximately > -1e-9 {
+		digits, _, _ := strings.Cut(strings.ToLower(text), "e")
+		if strings.ContainsAny(digits, "123456789") {
+			return Money{}, errTooFine
+		}
+		return Money{}, nil
 	}
 	exact, ok := new(big.Rat).SetString(text)
 	if !ok {

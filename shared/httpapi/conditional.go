@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 )
@@ -33,6 +36,14 @@ func etag(resource Tagged) (string, error) {
 // what does not exist.
 type ByID struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
+}
+
+// Resolve implements huma.Resolver: uuid.Parse also takes braces, a prefix and no hyphens.
+func (b *ByID) Resolve(ctx huma.Context) []error {
+	if len(ctx.Param("id")) == len(b.ID.String()) {
+		return nil
+	}
+	return []error{&Fault{Location: "path.id", Message: "must be a UUID"}}
 }
 
 // Conditional is the condition on a read of one resource.
@@ -74,6 +85,15 @@ func matches(header, tag string) bool {
 // Precondition is the optional condition on a write of one resource.
 type Precondition struct {
 	IfMatch string `header:"If-Match" doc:"refuses with 412 unless the resource still has the version of this ETag"`
+}
+
+// Resolve implements huma.Resolver: it reads several lines as one list. One that is empty is not the same as none.
+func (p *Precondition) Resolve(ctx huma.Context) []error {
+	request, _ := humago.Unwrap(ctx)
+	if sent := request.Header.Values("If-Match"); len(sent) > 0 {
+		p.IfMatch = cmp.Or(strings.Join(sent, ","), ",")
+	}
+	return nil
 }
 
 // Versions returns the versions that the caller accepts, for `version = any(…)`; nil where it accepts any. Comparison is

@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/text/unicode/norm"
@@ -25,31 +28,40 @@ func (c *Checks) Add(member, message string) {
 	}
 }
 
-// Line checks text of one line, a name say: no line breaks, no tabs, not blank. Nil is text that was not sent.
-func (c *Checks) Line(member string, text *string) {
-	if text == nil {
-		return
-	}
-	*text = norm.NFC.String(*text)
+// Line checks text of one line, a name say: no line breaks, no tabs, not blank, at most so many characters. Nil is text
+// that was not sent.
+func (c *Checks) Line(member string, text *string, most int) {
+	c.Prose(member, text, most)
 	switch {
-	case strings.ContainsAny(*text, "\n\t"):
+	case text == nil:
+	case strings.ContainsAny(*text, "\n\t\u2028\u2029"):
 		c.Add(member, "must be one line without tabs")
-	case *text != "" && strings.TrimSpace(*text) == "":
+	case *text != "" && strings.TrimFunc(*text, invisible) == "":
 		c.Add(member, "must not be blank")
 	}
 }
 
+func invisible(r rune) bool {
+	return unicode.IsSpace(r) || unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
 // Lines checks each of several texts of one line.
-func (c *Checks) Lines(member string, texts []string) {
+func (c *Checks) Lines(member string, texts []string, most int) {
 	for i := range texts {
-		c.Line(member+"["+strconv.Itoa(i)+"]", &texts[i])
+		c.Line(member+"["+strconv.Itoa(i)+"]", &texts[i], most)
 	}
 }
 
-// Prose checks text of any number of lines, a description say.
-func (c *Checks) Prose(text *string) {
-	if text != nil {
-		*text = norm.NFC.String(*text)
+// Prose checks text of any number of lines, a description say. The schema has bounded what was sent, but NFC makes some
+// characters two or three.
+func (c *Checks) Prose(member string, text *string, most int) {
+	if text == nil {
+		return
+	}
+	sent := utf8.RuneCountInString(*text)
+	*text = norm.NFC.String(*text)
+	if stored := utf8.RuneCountInString(*text); sent <= most && stored > most {
+		c.Add(member, fmt.Sprintf("has %d characters in NFC, and may have %d", stored, most))
 	}
 }
 

@@ -1,0 +1,154 @@
+package agents
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/httpapi/apitest"
+)
+
+const (
+	agentFields = "allowed_durations created_at currency description exclusive external_id hourly_rate id industry job_role_id languages metrics " +
+		"metrics.avg_rating metrics.completed_jobs metrics.response_time_seconds metrics.retention_rate metrics.total_jobs " +
+		"name owner price skill_ids specialization status tags team_id trial_days updated_at version"
+	skillFields    = "agents_with_skill category created_at description id name updated_at version"
+	jobRoleFields  = "created_at description id industry name required_skills seniority_level specializations updated_at version"
+	industryFields = "created_at description id name slug updated_at version"
+	problemFields  = "code detail request_id status timestamp title type"
+)
+
+// prefixed are the fields of objects that stand in another's field.
+func prefixed(at, fields string) string {
+	return at + " " + at + "." + strings.Join(strings.Fields(fields), " "+at+".")
+}
+
+// fieldsOf collects the names of all members of a JSON value; an array's items are as one.
+func fieldsOf(value any, at string, into map[string]bool) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			into[at+name] = true
+			fieldsOf(member, at+name+".", into)
+		}
+	case []any:
+		for _, item := range value {
+			fieldsOf(item, at, into)
+		}
+	}
+}
+
+// A17: each answer has the fields of this table and no others, whoever asks.
+func TestA17_FieldsOfEveryAnswer(t *testing.T) {
+	t.Parallel()
+	s, scheduler := startScheduled(t)
+	skill, role := s.skill(t, "Listening"), s.jobRole(t, "Listener")
+	s.DB.Exec(t, `insert into plant.job_role_skills values ($1, $2)`, role, skill)
+	draft := with("skill_ids", fmt.Sprintf("[%q]", skill))
+	one, two := s.publish(t, draft).ID.String(), s.publish(t, draft).ID.String()
+	industry := apitest.Decode[industry](t, s.Do(t, "GET", "/api/v1/industries/marketing", "", "")).ID.String()
+	answers := map[string]string{ // by operation
+		"GET /api/v1/agents":                agentFields,
+		"GET /api/v1/agents/{id}":           agentFields,
+		"GET /api/v1/agents/compare":        prefixed("agents", agentFields+" skills"),
+		"GET /api/v1/agents/health":         "status",
+		"GET /api/v1/agents/ready":          "status",
+		"GET /api/v1/skills":                skillFields,
+		"GET /api/v1/skills/{id}":           skillFields,
+		"GET /api/v1/job-roles":             jobRoleFields,
+		"GET /api/v1/job-roles/{id}":        jobRoleFields,
+		"GET /api/v1/job-roles/{id}/skills": skillFields,
+		"GET /api/v1/industries":            industryFields,
+		"GET /api/v1/industries/{id}":       industryFields,
+		"POST /api/v1/agents":               agentFields,
+		"POST /api/v1/agents/batch":         prefixed("results", "id index status"),
+		"PUT /api/v1/agents/{id}":           agentFields,
+		"PATCH /api/v1/agents/{id}":         agentFields,
+		"PUT /api/v1/agents/{id}/status":    agentFields,
+		"POST /api/v1/agents/{id}/restore":  agentFields,
+		"POST /api/v1/agents/{id}/transfer": agentFields,
+		"DELETE /api/v1/agents/{id}":        "",
+	}
+	operations := apitest.Operations(t, Function)
+	slices.SortStableFunc(operations, func(a, b string) int { // what writes is asked for last, and what deletes before what restores
+		rank := func(operation string) int {
+			return slices.IndexFunc([]string{"GET", "P", "DELETE"}, func(m string) bool { return strings.HasPrefix(operation, m) }) + strings.Count(operation, "/restore")*3
+		}
+		return rank(a) - rank(b)
+	})
+	for _, operation := range operations {
+		want, written := answers[operation]
+		if !written {
+			t.Errorf("%s has no row in the table", operation)
+			continue
+		}
+		method, path, _ := strings.Cut(operation, " ")
+		id := map[string]string{"agents": one, "skills": skill.String(), "job-roles": role.String(), "industries": industry}[strings.Split(path, "/")[3]]
+		path = strings.ReplaceAll(path, "{id}", id)
+		if strings.HasSuffix(path, "/compare") {
+			path += "?ids=" + one + "," + two
+		}
+		succeeded := 0
+		for i, token := range s.tokens(t, scheduler) {
+			allowed := problemFields
+			answer := s.Do(t, method, path, token, matrix[operation].body)
+			if answer.Status < http.StatusBadRequest {
+				allowed = want
+				succeeded++
+			}
+			var value any
+			if answer.Body != "" {
+				if err := json.Unmarshal([]byte(answer.Body), &value); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := map[string]bool{}
+			fieldsOf(value, "", got)
+			if diff := cmp.Diff(slices.Sorted(slices.Values(strings.Fields(allowed))), slices.Sorted(maps.Keys(got))); diff != "" {
+				t.Errorf("%s, %s: %s", operation, callers[i], diff)
+			}
+		}
+		if succeeded == 0 {
+			t.Errorf("%s never succeeded", operation)
+		}
+	}
+	// Only what is deleted, which only governors see, says when.
+	s.Do(t, "DELETE", "/api/v1/agents/"+two, s.Token(t, auth.Governor, "grace"), "").Want(t, http.StatusNoContent)
+	for _, agent := range apitest.Decode[[]map[string]any](t, s.Do(t, "GET", "/api/v1/agents?include_deleted=true", s.Token(t, auth.Governor, "grace"), "")) {
+		if _, told := agent["deleted_at"]; told != (agent["id"] == two) {
+			t.Errorf("got %v", agent)
+		}
+	}
+}
+
+// I28: what looks like markup, a formula or a log line is text wherever it comes back.
+func TestI28_PayloadsEverywhere(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const payload = "<script>alert(1)</script>\u2029=cmd|' /C calc'!A0"
+	line := strings.ReplaceAll(payload, "\u2029", "")
+	skill := s.skill(t, line)
+	id := s.publish(t, with("description", quoted(t, payload))).ID.String()
+	named := s.publish(t, fmt.Sprintf(`{"name":%[1]s,"specialization":%[1]s,"industry":"sales","hourly_rate":1,"tags":[%[1]s],"external_id":%[1]s,"skill_ids":[%[2]q]}`, quoted(t, line), skill)).ID.String()
+	for _, path := range []string{"/api/v1/agents", "/api/v1/agents/" + id, "/api/v1/agents/" + named, "/api/v1/skills", "/api/v1/skills/" + skill.String(), "/api/v1/agents/compare?ids=" + id + "," + named} {
+		for _, accept := range []string{"text/html", "*/*", "application/xml", "text/csv;q=1", "\"", ""} {
+			answer := s.Do(t, "GET", path, "", "", apitest.Header{Name: "Accept", Value: accept}).Want(t, http.StatusOK)
+			if got := answer.Header.Get("Content-Type"); got != "application/json" || answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s as %s: %v", path, accept, answer.Header)
+			}
+		}
+	}
+	for _, path := range []string{"/<script>alert(1)</script>", "/api/v1/agents/%3Cscript%3E", "/api/v1/agents?status=%3Cscript%3E", "/api/v1/agents?%3Cscript%3E=1"} {
+		answer := s.Do(t, "GET", path, "", "", apitest.Header{Name: "Accept", Value: "text/html"})
+		if answer.Status < http.StatusBadRequest {
+			t.Errorf("%s: got %d", path, answer.Status)
+		}
+	}
+}
