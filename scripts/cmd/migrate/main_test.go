@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/waooaw/plant/scripts/internal/postgres"
 	"github.com/waooaw/plant/shared/database/dbtest"
 	plantsql "github.com/waooaw/plant/sql"
 )
@@ -86,5 +90,53 @@ func TestRun(t *testing.T) {
 	}
 	if err := run(t.Context(), []string{"sideways"}, &out); err == nil {
 		t.Error("nonsense: no error")
+	}
+}
+
+// Without a database that runs, one of the home is started, and stopped afterwards.
+func TestRun_StartsAServer(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("DATABASE_URL", "")
+	t.Setenv("PLANT_HOME", home)
+	t.Cleanup(func() {
+		if target, err := os.Readlink(filepath.Join(home, "postgres")); err == nil { // where the server's user cannot pass through the home
+			_ = os.RemoveAll(filepath.Dir(target))
+		}
+	})
+	for _, step := range []struct{ args, first string }{{"up", "[x]"}, {"to 0", "[ ]"}, {"status", "[ ]"}} {
+		var out strings.Builder
+		if err := run(t.Context(), strings.Fields(step.args), &out); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), step.first+" 001_access.sql") {
+			t.Errorf("%s: got %s", step.args, &out)
+		}
+		if left := postgres.RunningURL(home); left != "" {
+			t.Errorf("%s: the server still runs", step.args)
+		}
+	}
+	// One that runs already is used, and left running.
+	server, err := postgres.Start(t.Context(), home, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	var out strings.Builder
+	if err := run(t.Context(), nil, &out); err != nil || postgres.RunningURL(home) != server.OwnerURL {
+		t.Errorf("got %v, %q", err, postgres.RunningURL(home))
+	}
+}
+
+// What cannot be reached, and a schema that is newer than these migrations, are errors that keep the password to
+// themselves.
+func TestRun_Fails(t *testing.T) { //nolint:paralleltest // it sets the environment
+	d := dbtest.New(t)
+	d.Exec(t, `update public.schema_version set version = 99`)
+	for _, address := range []string{"postgres://x:marker@127.0.0.1:1/none", "postgres://x:marker@host:notaport/none", d.OwnerURL} {
+		t.Setenv("DATABASE_URL", address)
+		var out strings.Builder
+		if err := run(t.Context(), []string{"up"}, &out); err == nil || strings.Contains(err.Error()+out.String(), "marker") {
+			t.Errorf("%s: got %v, %s", address, err, &out)
+		}
 	}
 }

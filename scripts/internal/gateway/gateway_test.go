@@ -95,6 +95,12 @@ func TestGateway_RoutesAsItCame(t *testing.T) {
 		"/api/v1/agents/a%2Cb%7Cc%2f":              "agents",
 		"/api/v1/agents?tag=%zz":                   "agents",
 		"/anything":                                "agents",
+		"/internals":                               "agents",
+		"/API/v1/search":                           "agents",
+		"/api/v1/agents/search/":                   "search",
+		"/api/v1/agents/%73earch":                  "search",
+		"/api/v1/agents?":                          "agents",
+		"/api/v1/agents?a=1&a=2&;=%00+%2B":         "agents",
 		"/.well-known/oauth-protected-resource":    "search",
 		"/api/v1/marketplace/summary":              "metrics",
 	}
@@ -117,6 +123,48 @@ func TestGateway_ForwardedFor(t *testing.T) {
 	_, _, body := send(t, request)
 	if want := "agents DELETE /x for=192.0.2.1, 127.0.0.1"; body != want {
 		t.Errorf("got %q, want %q", body, want)
+	}
+}
+
+// A body, a status and headers pass as they are, both ways; what is said of the caller's own connection does not.
+func TestGateway_PassesOn(t *testing.T) {
+	t.Parallel()
+	functions := map[string]*url.URL{}
+	for _, name := range []string{"agents", "search", "metrics"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Etag", r.Header.Get("If-Match"))
+			w.Header().Set("X-Seen", r.Host+"|"+r.Header.Get("X-Forwarded-Proto")+"|"+r.Header.Get("X-Hop")+"|"+r.Header.Get("Accept-Encoding"))
+			w.WriteHeader(http.StatusTeapot)
+			_, _ = io.Copy(w, r.Body)
+		}))
+		t.Cleanup(server.Close)
+		address, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		functions[name] = address
+	}
+	handler, err := gateway.New(gateway.Config{Functions: functions, Documents: documents(), Issuer: http.NotFoundHandler()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	const body = "{\"a\": \"\x00\xff\"}"
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, server.URL+"/api/v1/agents/1", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "plant.example"
+	for name, value := range map[string]string{"If-Match": `"7"`, "X-Hop": "1", "Connection": "X-Hop", "X-Forwarded-Proto": "gopher", "Accept-Encoding": "identity"} {
+		request.Header.Set(name, value)
+	}
+	status, header, got := send(t, request)
+	if status != http.StatusTeapot || got != body || header.Get("Etag") != `"7"` {
+		t.Errorf("got %d %q %q", status, got, header.Get("Etag"))
+	}
+	if want := "plant.example|http||identity"; header.Get("X-Seen") != want {
+		t.Errorf("the function sees %q, want %q", header.Get("X-Seen"), want)
 	}
 }
 
@@ -161,7 +209,10 @@ func wantProblem(t *testing.T, address string, want int, code string) {
 func TestI16_GatewayRefusesUncleanPaths(t *testing.T) {
 	t.Parallel()
 	at, _ := start(t)
-	for _, path := range []string{"//api/v1/agents", "/api/../internal", "/api/v1/./agents", "/internal", "/internal/sequence", "/internal/", "/api//v1", "/api/v1/%2e%2e/x"} {
+	for _, path := range []string{
+		"//api/v1/agents", "/api/../internal", "/api/v1/./agents", "/internal", "/internal/sequence", "/internal/", "/api//v1", "/api/v1/%2e%2e/x",
+		"/internal%2Fsequence", "/%69nternal/sequence", "/internal?x=1", "/%2e/internal", "/api/v1/..", "/.", "/%2F%2Fx",
+	} {
 		wantProblem(t, at+path, http.StatusNotFound, "NOT_FOUND")
 	}
 }
@@ -261,12 +312,15 @@ func TestNew_RefusesWhatDoesNotFit(t *testing.T) {
 	malformed["metrics"] = []byte("{")
 	older["metrics"] = bytes.Replace(older["metrics"], []byte("3.1.0"), []byte("3.0.3"), 1)
 	richer["metrics"] = bytes.Replace(richer["metrics"], []byte(`"paths"`), []byte(`"security":[],"paths"`), 1)
+	cut := documents()
+	cut["search"] = bytes.Replace(cut["search"], []byte(`"Health"`), []byte(`"Health","summary":"again"`), 1)
 	disagreeing["metrics"] = bytes.Replace(disagreeing["metrics"], []byte("Look elsewhere."), []byte("Look here."), 1)
 	tests := map[string]gateway.Config{
 		"a function is missing":           {Functions: map[string]*url.URL{"agents": address, "search": address}, Documents: documents()},
 		"schemas of one name differ":      {Functions: all, Documents: conflicting},
 		"an operation is described twice": {Functions: all, Documents: twice},
 		"a document is malformed":         {Functions: all, Documents: malformed},
+		"a member stands twice":           {Functions: all, Documents: cut},
 		"a document is OpenAPI 3.0":       {Functions: all, Documents: older},
 		"merging would lose a member":     {Functions: all, Documents: richer},
 		"problems of one name differ":     {Functions: all, Documents: disagreeing},

@@ -21,7 +21,18 @@ func TestRewriteList(t *testing.T) {
 		"somebody else's":       {"deb https://elsewhere/linux/debian bookworm stable\n", ""},
 		"suite only in the URI": {"deb http://mirror/bookworm other main\n", ""},
 		"cut short":             {"deb http://mirror\n", ""},
-		"nothing":               {"", ""},
+		"as the installer writes it": {
+			"#deb cdrom:[Debian GNU/Linux 12]/ bookworm main non-free-firmware\n\ndeb http://mirror.example.org/debian/ bookworm main non-free-firmware\ndeb-src http://mirror.example.org/debian/ bookworm main non-free-firmware\n" +
+				"\ndeb http://security.example.org/debian-security bookworm-security main non-free-firmware\n# bookworm-updates, to get updates\ndeb http://mirror.example.org/debian/ bookworm-updates main non-free-firmware\n",
+			"deb-src http://mirror.example.org/debian/ trixie main non-free-firmware\n",
+		},
+		"tabs, and an options' list with spaces": {
+			"deb\t[ arch=amd64,arm64  trusted=no ]\thttps://mirror.example.org/debian\tbookworm\tcontrib\tmain\n", "deb-src [ arch=amd64,arm64 trusted=no ] https://mirror.example.org/debian trixie contrib main\n",
+		},
+		"two mirrors":      {"deb http://a.example.org/debian bookworm main\ndeb http://b.example.org/debian bookworm main\n", "deb-src http://a.example.org/debian trixie main\ndeb-src http://b.example.org/debian trixie main\n"},
+		"carriage returns": {"deb http://mirror.example.org/debian bookworm main\r\n", "deb-src http://mirror.example.org/debian trixie main\n"},
+		"no component":     {"deb http://mirror.example.org/debian bookworm/\n", ""},
+		"nothing":          {"", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
