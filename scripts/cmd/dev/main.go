@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/waooaw/plant/scripts/internal/functions"
 	"github.com/waooaw/plant/scripts/internal/process"
 	"github.com/waooaw/plant/shared/config"
 )
@@ -28,12 +29,6 @@ type settings struct {
 	empty bool // leave out the demo data
 }
 
-// failure of a part whose log tells more.
-type failure struct {
-	error
-	logFile string
-}
-
 func main() {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup is heeded
@@ -43,8 +38,8 @@ func main() {
 	err := start(ctx, os.Args[1:])
 	stop()
 	if err != nil {
-		if f, ok := errors.AsType[*failure](err); ok {
-			fmt.Fprintf(os.Stderr, "\nthe end of %s:\n%s\n\n", f.logFile, process.Tail(f.logFile))
+		if f, ok := errors.AsType[*functions.Failure](err); ok {
+			fmt.Fprintf(os.Stderr, "\nthe end of %s:\n%s\n\n", f.LogFile, process.Tail(f.LogFile))
 		}
 		fmt.Fprintln(os.Stderr, "stopped: "+err.Error())
 		os.Exit(1)

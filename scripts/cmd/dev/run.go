@@ -16,13 +16,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/waooaw/plant/scripts/internal/functions"
 	"github.com/waooaw/plant/scripts/internal/gateway"
 	"github.com/waooaw/plant/scripts/internal/postgres"
 	"github.com/waooaw/plant/shared/auth/localissuer"
 )
-
-// functionNames are those of routes.json; FUNCTION_TARGET is the same with a capital.
-var functionNames = []string{"agents", "search", "metrics"}
 
 const (
 	readTimeout   = 30 * time.Second // of a request at the gateway
@@ -54,7 +52,7 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	}()
 	var database databaseURLs
 	preparing, both := errgroup.WithContext(ctx)
-	preparing.Go(func() error { return buildFunctions(both, s.Home, out) })
+	preparing.Go(func() error { return functions.Build(both, "", s.Home, out) })
 	preparing.Go(func() (err error) {
 		ownerURL := s.DatabaseURL.Reveal()
 		if ownerURL == "" {
@@ -78,12 +76,12 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err := os.WriteFile(filepath.Join(s.Home, "issuer-url"), []byte(issuerURL), 0o600); err != nil {
 		return err
 	}
-	functions, err := startFunctions(ctx, s, database.app, issuerURL)
-	defer func() { stopAll(functions) }()
+	running, err := startFunctions(ctx, s, database.app, issuerURL)
+	defer func() { functions.StopAll(running...) }()
 	if err != nil {
 		return err
 	}
-	handler, err := newGateway(ctx, s.Home, functions, issuer.Handler(issuerURL))
+	handler, err := newGateway(ctx, s.Home, running, issuer.Handler(issuerURL))
 	if err != nil {
 		return err
 	}
@@ -95,23 +93,23 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 		defer cancel()
 		_ = gatewayServer.Shutdown(stopping) // what does not end in time is cut
 	}()
-	if err := awaitReady(ctx, functions); err != nil {
+	if err := functions.AwaitReady(ctx, running...); err != nil {
 		return err
 	}
-	announce(out, s, issuerURL, database, functions)
-	return waitForEnd(ctx, server, functions, serving)
+	announce(out, s, issuerURL, database, running)
+	return waitForEnd(ctx, server, running, serving)
 }
 
 // waitForEnd returns when ctx ends, or says which part ended by itself.
-func waitForEnd(ctx context.Context, server *postgres.Server, functions []*function, serving <-chan error) error {
+func waitForEnd(ctx context.Context, server *postgres.Server, running []*functions.Function, serving <-chan error) error {
 	var databaseEnds <-chan struct{} // nil, which never ends, where the database is not ours
 	if server != nil {
 		databaseEnds = server.Done()
 	}
-	ended := make(chan *function, len(functions))
-	for _, f := range functions {
+	ended := make(chan *functions.Function, len(running))
+	for _, f := range running {
 		go func() {
-			<-f.done
+			<-f.Done()
 			ended <- f
 		}()
 	}
@@ -119,35 +117,53 @@ func waitForEnd(ctx context.Context, server *postgres.Server, functions []*funct
 	case <-ctx.Done():
 		return nil
 	case <-databaseEnds:
-		return &failure{errors.New("PostgreSQL ended by itself"), server.LogFile}
+		return functions.NewFailure(errors.New("PostgreSQL ended by itself"), server.LogFile)
 	case f := <-ended:
 		if ctx.Err() != nil {
 			return nil
 		}
-		return f.failure()
+		return f.Failure()
 	case err := <-serving:
 		return fmt.Errorf("the gateway ended by itself: %w", err)
 	}
 }
 
-func newGateway(ctx context.Context, home string, functions []*function, issuer http.Handler) (http.Handler, error) {
+// startFunctions starts every function with the application's login. What it has started it returns even with an error.
+func startFunctions(ctx context.Context, s settings, databaseURL, issuerURL string) ([]*functions.Function, error) {
+	environment, err := functions.Environment(s.Home, databaseURL, issuerURL)
+	if err != nil {
+		return nil, err
+	}
+	environment = append(environment, "DATABASE_MAX_CONNS=8", "CORS_ORIGINS="+issuerURL)
+	var running []*functions.Function
+	for _, name := range functions.Names {
+		f, err := functions.Start(ctx, s.Home, name, name+".log", environment)
+		if err != nil {
+			return running, err
+		}
+		running = append(running, f)
+	}
+	return running, nil
+}
+
+func newGateway(ctx context.Context, home string, running []*functions.Function, issuer http.Handler) (http.Handler, error) {
 	cfg := gateway.Config{Functions: map[string]*url.URL{}, Documents: map[string][]byte{}, Issuer: issuer}
-	for _, f := range functions {
-		document, err := openAPI(ctx, home, f.name)
+	for _, f := range running {
+		document, err := functions.OpenAPI(ctx, home, f.Name)
 		if err != nil {
 			return nil, err
 		}
-		cfg.Functions[f.name], cfg.Documents[f.name] = f.address, document
+		cfg.Functions[f.Name], cfg.Documents[f.Name] = f.Address, document
 	}
 	return gateway.New(cfg)
 }
 
 // announce tells where everything is, with a line that can be pasted.
-func announce(out io.Writer, s settings, base string, database databaseURLs, functions []*function) {
+func announce(out io.Writer, s settings, base string, database databaseURLs, running []*functions.Function) {
 	_, _ = fmt.Fprintf(out, "\nPlant is ready at %s\n\n", base) // nobody reads what cannot be written
 	_, _ = fmt.Fprintf(out, "  reference  %s/docs/\n  OpenAPI    %s/openapi.json\n  problems   %s/problems/\n", base, base, base)
-	for _, f := range functions {
-		_, _ = fmt.Fprintf(out, "  %-9s  %s  (%s)\n", f.name, f.address, f.logFile)
+	for _, f := range running {
+		_, _ = fmt.Fprintf(out, "  %-9s  %s  (%s)\n", f.Name, f.Address, f.LogFile)
 	}
 	_, _ = fmt.Fprintf(out, "  data       %s\n\n", database.shown)
 	_, _ = fmt.Fprintf(out, "Try it:\n\n  curl -s '%s/api/v1/agents/available/search?query=social+media&limit=3'\n\n", base)

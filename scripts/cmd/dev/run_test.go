@@ -5,15 +5,13 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
+	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/waooaw/plant/scripts/internal/functions"
 )
 
 func TestRun_PortTaken(t *testing.T) {
@@ -37,30 +35,30 @@ func TestRun_PortTaken(t *testing.T) {
 
 func TestWaitForEnd(t *testing.T) {
 	t.Parallel()
-	broken := errors.New("signal: killed")
-	ended := &function{name: "search", logFile: "search.log", done: make(chan struct{}), err: broken}
-	close(ended.done)
-	running := &function{name: "agents", done: make(chan struct{})}
+	home := t.TempDir()
+	running, ended := fake(t, home, "agents", "exec sleep 60"), fake(t, home, "search", "exit 3")
+	<-ended.Done()
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
+	broken := errors.New("signal: killed")
 	served := make(chan error, 1)
 	served <- broken
 
 	tests := map[string]struct {
-		ctx       context.Context
-		functions []*function
-		serving   <-chan error
-		want      string
-		logFile   string
+		ctx     context.Context
+		running []*functions.Function
+		serving <-chan error
+		want    string
+		logFile string
 	}{
-		"asked to end":     {ctx: cancelled, functions: []*function{running}},
-		"a function ended": {ctx: t.Context(), functions: []*function{running, ended}, want: "the function search ended by itself: signal: killed", logFile: "search.log"},
-		"the gateway":      {ctx: t.Context(), functions: []*function{running}, serving: served, want: "the gateway ended by itself: signal: killed"},
+		"asked to end":     {ctx: cancelled, running: []*functions.Function{running}},
+		"a function ended": {ctx: t.Context(), running: []*functions.Function{running, ended}, want: "the function search ended by itself: exit status 3", logFile: ended.LogFile},
+		"the gateway":      {ctx: t.Context(), running: []*functions.Function{running}, serving: served, want: "the gateway ended by itself: signal: killed"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := waitForEnd(test.ctx, nil, test.functions, test.serving)
+			err := waitForEnd(test.ctx, nil, test.running, test.serving)
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -68,51 +66,30 @@ func TestWaitForEnd(t *testing.T) {
 			if got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
-			if f, ok := errors.AsType[*failure](err); ok != (test.logFile != "") || ok && f.logFile != test.logFile {
+			if f, ok := errors.AsType[*functions.Failure](err); ok != (test.logFile != "") || ok && f.LogFile != test.logFile {
 				t.Errorf("got %v, want one whose log is %q", err, test.logFile)
 			}
 		})
 	}
 }
 
-func TestAwaitReady(t *testing.T) {
-	t.Parallel()
-	answers := make(chan int, 3) // not ready twice, then ready
-	for _, status := range []int{http.StatusServiceUnavailable, http.StatusServiceUnavailable, http.StatusOK} {
-		answers <- status
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api/v1/agents/ready" {
-			t.Errorf("asked for %s", r.URL.Path)
+// fake runs a line of shell as a function.
+func fake(t *testing.T, home, name, line string) *functions.Function {
+	t.Helper()
+	for _, folder := range []string{"bin", "logs"} {
+		if err := os.MkdirAll(filepath.Join(home, folder), 0o755); err != nil {
+			t.Fatal(err)
 		}
-		w.WriteHeader(<-answers)
-	}))
-	t.Cleanup(server.Close)
-	address, err := url.Parse(server.URL)
+	}
+	if err := os.WriteFile(filepath.Join(home, "bin", name), []byte("#!/bin/sh\n"+line+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := functions.Start(t.Context(), home, name, name+".log", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &function{name: "agents", address: address, logFile: filepath.Join(t.TempDir(), "none"), done: make(chan struct{})}
-	if err := awaitReady(t.Context(), []*function{f}); err != nil {
-		t.Errorf("got %v, want none", err)
-	}
-
-	nobody := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
-	hanging := &function{name: "metrics", address: nobody, done: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*readyPoll)
-	defer cancel()
-	if err := awaitReady(ctx, []*function{hanging}); err == nil || !strings.Contains(err.Error(), "metrics does not get ready") {
-		t.Errorf("a function that does not get ready: got %v", err)
-	}
-	crashed := &function{name: "metrics", address: nobody, done: make(chan struct{}), err: errors.New("exit status 2")}
-	close(crashed.done)
-	begin := time.Now()
-	if err := awaitReady(t.Context(), []*function{crashed}); err == nil || !strings.Contains(err.Error(), "metrics ended by itself: exit status 2") {
-		t.Errorf("a function that ended: got %v", err)
-	}
-	if waited := time.Since(begin); waited > readyTimeout/2 {
-		t.Errorf("noticed after %v", waited)
-	}
+	t.Cleanup(func() { functions.StopAll(f) })
+	return f
 }
 
 func TestStart_Flags(t *testing.T) {
@@ -122,15 +99,6 @@ func TestStart_Flags(t *testing.T) {
 	}
 	if err := start(t.Context(), []string{"--sideways"}); err == nil {
 		t.Error("an unknown flag: no error")
-	}
-}
-
-func TestPlainEnvironment(t *testing.T) {
-	t.Setenv("DATABASE_URL", "postgres://owner:secret@host/db")
-	t.Setenv("OTHER", "kept")
-	got := plainEnvironment()
-	if !slices.Contains(got, "OTHER=kept") || slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "owner:secret") }) {
-		t.Errorf("got %v, want all but the owner's address", got)
 	}
 }
 

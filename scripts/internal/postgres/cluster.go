@@ -157,9 +157,12 @@ var commonSettings = []string{
 	"-c", "log_min_messages=warning", "-c", "log_line_prefix=%m ", "-c", "timezone=UTC", "-c", "jit=off",
 }
 
-// server returns the command that runs the cluster.
-func (c cluster) server(socket, port string) *exec.Cmd {
+// server returns the command that runs the cluster. Of two settings of one name the later wins.
+func (c cluster) server(socket, port string, settings []string) *exec.Cmd {
 	args := append([]string{"-D", c.data, "-p", port, "-k", socket, "-c", "listen_addresses=127.0.0.1"}, commonSettings...)
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
 	cmd := exec.Command(filepath.Join(c.bin, "postgres"), args...) //nolint:noctx // it outlives the context that starts it, and Stop ends it
 	cmd.Dir = "/"
 	c.account.apply(cmd)

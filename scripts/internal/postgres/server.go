@@ -41,6 +41,9 @@ type Server struct {
 	// LogFile is where the server writes.
 	LogFile string
 
+	launch       func(port string) *exec.Cmd
+	cluster      cluster
+	url          url.URL // of the database postgres
 	cmd          *exec.Cmd
 	done         chan struct{}
 	unlock       func()
@@ -51,8 +54,9 @@ type Server struct {
 
 // Start runs the server of a home, making its cluster the first time, and returns when it answers. It listens on a free
 // port of this machine alone, and on a socket. A home has one server at a time: where another process holds it, the
-// error says which. On Linux the server ends with this process, however that ends.
-func Start(ctx context.Context, home string, out io.Writer) (*Server, error) {
+// error says which. On Linux the server ends with this process, however that ends. Settings, such as max_connections=60,
+// win over those that all private servers have.
+func Start(ctx context.Context, home string, out io.Writer, settings ...string) (*Server, error) {
 	home, err := filepath.Abs(home)
 	if err != nil {
 		return nil, err
@@ -72,22 +76,22 @@ func Start(ctx context.Context, home string, out io.Writer) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{unlock: unlock, home: home, LogFile: filepath.Join(home, "logs", "postgres.log")}
-	if err := s.start(ctx, programs, out); err != nil {
+	if err := s.start(ctx, programs, out, settings); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context, programs installation, out io.Writer) error {
+func (s *Server) start(ctx context.Context, programs installation, out io.Writer, settings []string) error {
 	password, err := process.KeptSecret(filepath.Join(s.home, "owner-password"))
 	if err != nil {
 		return err
 	}
-	var c cluster
-	launch := func(port string) *exec.Cmd { return container(ctx, programs.image, s.home, password, port) }
+	s.launch = func(port string) *exec.Cmd { return container(ctx, programs.image, s.home, password, port) }
 	if programs.image == "" {
-		if c, err = ensureCluster(ctx, programs.bin, s.home, password, out); err != nil {
+		c, err := ensureCluster(ctx, programs.bin, s.home, password, out)
+		if err != nil {
 			return err
 		}
 		socket, temporary, err := c.socketFolder()
@@ -97,58 +101,56 @@ func (s *Server) start(ctx context.Context, programs installation, out io.Writer
 		if temporary {
 			s.socketFolder = socket
 		}
-		launch = func(port string) *exec.Cmd { return c.server(socket, port) }
+		s.cluster = c
+		s.launch = func(port string) *exec.Cmd { return c.server(socket, port, settings) }
 	}
-	serverURL, err := s.run(ctx, c, launch, password)
-	if err != nil {
+	s.url = url.URL{Scheme: "postgres", User: url.UserPassword(owner, password), Path: "/postgres", RawQuery: "sslmode=disable"}
+	if err := s.run(ctx, process.FreePort); err != nil {
 		return err
 	}
-	s.OwnerURL, err = ensureDatabase(ctx, serverURL)
+	s.OwnerURL, err = ensureDatabase(ctx, s.url)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(s.urlFile(), []byte(s.OwnerURL), 0o600)
 }
 
-// run starts the process and waits until it answers. One that ends at once is started again: on another port, or for as
-// long as a server that was killed may still hold the data.
-func (s *Server) run(ctx context.Context, c cluster, launch func(port string) *exec.Cmd, password string) (url.URL, error) {
+// run starts the process on a port and waits until it answers. One that ends at once is started again: on another port, or
+// for as long as a server that was killed may still hold the data.
+func (s *Server) run(ctx context.Context, choosePort func(context.Context) (string, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	holdEnds := time.Now().Add(lastHold)
 	for attempt := 1; ; attempt++ {
-		port, err := process.FreePort(ctx)
+		port, err := choosePort(ctx)
 		if err != nil {
-			return url.URL{}, err
+			return err
 		}
-		serverURL := url.URL{
-			Scheme: "postgres", User: url.UserPassword(owner, password),
-			Host: net.JoinHostPort("127.0.0.1", port), Path: "/postgres", RawQuery: "sslmode=disable",
+		s.url.Host = net.JoinHostPort("127.0.0.1", port)
+		if err := s.spawn(s.launch(port)); err != nil {
+			return err
 		}
-		if err := s.launch(launch(port)); err != nil {
-			return url.URL{}, err
-		}
-		err = s.await(ctx, serverURL.String())
+		err = s.await(ctx)
 		if err == nil {
-			return serverURL, nil
+			return nil
 		}
-		holder := c.holder()
+		holder := s.cluster.holder()
 		switch {
 		case !errors.Is(err, errEnded), holder == 0 && attempt >= maxStarts:
-			return url.URL{}, fmt.Errorf("%w; the end of %s:\n%s", err, s.LogFile, process.Tail(s.LogFile))
+			return fmt.Errorf("%w; the end of %s:\n%s", err, s.LogFile, process.Tail(s.LogFile))
 		case holder != 0 && time.Now().After(holdEnds):
-			return url.URL{}, fmt.Errorf("%s is open in process %d: end it (kill -INT %d), or, if that is no PostgreSQL, remove postmaster.pid there", c.data, holder, holder)
+			return fmt.Errorf("%s is open in process %d: end it (kill -INT %d), or, if that is no PostgreSQL, remove postmaster.pid there", s.cluster.data, holder, holder)
 		}
 		select {
 		case <-ctx.Done():
-			return url.URL{}, ctx.Err()
+			return ctx.Err()
 		case <-time.After(restartPause):
 		}
 	}
 }
 
-// launch starts the process, with its output to the log.
-func (s *Server) launch(cmd *exec.Cmd) error {
+// spawn starts the process, with its output to the log.
+func (s *Server) spawn(cmd *exec.Cmd) error {
 	output, err := os.OpenFile(s.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -173,11 +175,11 @@ var errEnded = errors.New("the server ended at once")
 const wrongPassword = "28P01" // SQLSTATE
 
 // await returns when the server answers.
-func (s *Server) await(ctx context.Context, serverURL string) error {
+func (s *Server) await(ctx context.Context) error {
 	ticker := time.NewTicker(startPoll)
 	defer ticker.Stop()
 	for {
-		conn, err := pgx.Connect(ctx, serverURL)
+		conn, err := pgx.Connect(ctx, s.url.String())
 		if err == nil {
 			return conn.Close(ctx)
 		}
