@@ -55,6 +55,12 @@ func (a *API) authorise(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	c.role = string(principal.Role)
+	if known {
+		if problem := a.limitCaller(ctx.Context(), c, principal); problem != nil {
+			a.refuse(ctx, problem)
+			return
+		}
+	}
 	allowed := roles(op)
 	switch {
 	case len(allowed) > 0 && !known:

@@ -49,6 +49,7 @@ type API struct {
 	name     string
 	cfg      Config
 	verifier *auth.Verifier
+	limits   limits
 	log      *slog.Logger
 	mux      *http.ServeMux
 	inFlight atomic.Int64
@@ -98,7 +99,7 @@ func (a *API) complete(op *huma.Operation) {
 func refusals(op *huma.Operation) []int {
 	statuses := []int{
 		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity,
-		http.StatusInternalServerError, http.StatusServiceUnavailable,
+		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
 	}
 	if len(roles(op)) > 0 {
 		statuses = append(statuses, http.StatusConflict)

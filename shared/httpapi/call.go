@@ -17,6 +17,7 @@ type call struct {
 	role    string   // of the caller, once known
 	route   string   // the operation's path template, once known
 	shared  bool     // the answer may be kept by caches
+	quota   quota    // that the request was counted in last
 }
 
 type callKey struct{}

@@ -13,6 +13,7 @@ import (
 	"github.com/waooaw/plant/shared/config"
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/logging"
+	"github.com/waooaw/plant/shared/ratelimit"
 )
 
 // Settings are all that a function is told by its environment.
@@ -20,6 +21,7 @@ type Settings struct {
 	Auth     auth.Config
 	Database database.Config
 	HTTP     Config
+	Limits   ratelimit.Config
 	Log      logging.Config
 }
 
@@ -47,13 +49,21 @@ func (f Function) Open(ctx context.Context, settings Settings, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
+	limits, err := newLimits(settings.Limits, log)
+	if err != nil {
+		return nil, err
+	}
 	db, err := database.Open(ctx, settings.Database)
 	if err != nil {
 		return nil, err
 	}
 	api := newAPI(f, settings.HTTP, verifier, log, db.Ready)
+	api.limits = limits
 	f.Register(api, db)
-	return &Service{API: api, Close: db.Close}, nil
+	return &Service{API: api, Close: func() {
+		db.Close()
+		limits.close()
+	}}, nil
 }
 
 // ProblemsExtension is where a function's OpenAPI document lists the kinds of problems that it answers, as ProblemType.

@@ -16,7 +16,7 @@ import (
 	"github.com/waooaw/plant/shared/logging"
 )
 
-// ServeHTTP is the one way of every request: identity and log line, CORS, admission, address, deadline, mux.
+// ServeHTTP is the one way of every request: identity and log line, CORS, admission, limit, address, deadline, mux.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	c := &call{id: requestID(r)}
@@ -45,6 +45,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer.Header().Set("Connection", "close") // the next request is another instance's
 		}
 		writeProblem(answer, r, Overloaded.Problem("more requests are being worked on than this instance takes"))
+		return
+	}
+	if problem := a.limitAddress(r, c); problem != nil {
+		writeProblem(answer, r, problem)
 		return
 	}
 	if problem := checkAddress(r); problem != nil {
@@ -131,16 +135,18 @@ func (w *answer) WriteHeader(status int) {
 	h := w.Header()
 	h.Set("X-Request-Id", w.call.id)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Server-Timing", fmt.Sprintf("db;dur=%.3f, app;dur=%.3f", milliseconds(w.call.timer.Elapsed()), milliseconds(time.Since(w.start))))
+	h.Set("Server-Timing", "db;dur="+decimal(milliseconds(w.call.timer.Elapsed()), 3)+", app;dur="+decimal(milliseconds(time.Since(w.start)), 3))
 	switch {
 	case w.request.Header.Get("Authorization") != "":
 		h.Set("Cache-Control", "private, no-store")
 		h.Add("Vary", "Authorization")
 	case w.call.shared && (status == http.StatusOK || status == http.StatusNotModified):
 		h.Set("Cache-Control", publicCache)
+		w.call.quota = quota{} // whoever a cache sends this to would take it for theirs
 	default:
 		h.Set("Cache-Control", "no-store")
 	}
+	w.call.quota.setHeaders(h)
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -159,6 +165,8 @@ func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
+func decimal(f float64, decimals int) string { return strconv.FormatFloat(f, 'f', decimals, 64) }
+
 // panicked answers a panic once and logs its stack. The process lives on.
 func (a *API) panicked(w *answer, r *http.Request, reason any) {
 	if err, ok := reason.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -175,9 +183,9 @@ func (a *API) logRequest(w *answer, r *http.Request, took time.Duration) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
 		slog.String("request_id", w.call.id),
-		slog.Group("httpRequest",
+		{Key: "httpRequest", Value: slog.GroupValue(
 			slog.String("requestMethod", r.Method), slog.String("requestUrl", r.URL.EscapedPath()), slog.Int("status", w.status),
-			slog.String("responseSize", strconv.FormatInt(w.bytes, 10)), slog.String("latency", fmt.Sprintf("%.6fs", took.Seconds()))),
+			slog.String("responseSize", strconv.FormatInt(w.bytes, 10)), slog.String("latency", decimal(took.Seconds(), 6)+"s"))},
 		slog.String("route", w.call.route), slog.String("role", w.call.role),
 		slog.Float64("db_ms", milliseconds(w.call.timer.Elapsed())),
 	}

@@ -134,7 +134,7 @@ func startFunctions(ctx context.Context, s settings, databaseURL, issuerURL stri
 	if err != nil {
 		return nil, err
 	}
-	environment = append(environment, "DATABASE_MAX_CONNS=8", "CORS_ORIGINS="+issuerURL)
+	environment = append(environment, "DATABASE_MAX_CONNS=8", "CORS_ORIGINS="+issuerURL, "CLIENT_ADDRESS_FROM_RIGHT=1")
 	var running []*functions.Function
 	for _, name := range functions.Names {
 		f, err := functions.Start(ctx, s.Home, name, name+".log", environment)
