@@ -12,6 +12,8 @@ type Config struct {
 	URL config.Secret `env:"PLANT_APP_DATABASE_URL, required"`
 	// MaxConns bounds the pool: instances × MaxConns over all functions has to stay below max_connections − 20.
 	MaxConns int32 `env:"DATABASE_MAX_CONNS, default=4"`
+	// AcquireTimeout ends the wait for a connection of the pool, one that is made for it included.
+	AcquireTimeout time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT, default=2s"`
 	// StatementTimeout ends a statement that runs longer, in the server.
 	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT, default=5s"`
 	// LockTimeout ends a statement that waits longer for a lock, in the server.

@@ -14,8 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/waooaw/plant/shared/auth"
 )
 
 const (
@@ -28,7 +26,10 @@ const (
 )
 
 // DB is a pool of connections. It is safe for concurrent use.
-type DB struct{ pool *pgxpool.Pool }
+type DB struct {
+	pool           *pgxpool.Pool
+	acquireTimeout time.Duration
+}
 
 // Open returns a pool. It connects when first used, so it fails only on a malformed configuration.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
@@ -61,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &DB{pool: pool}, nil
+	return &DB{pool: pool, acquireTimeout: cfg.AcquireTimeout}, nil
 }
 
 // Close ends every connection, waiting for those in use.
@@ -90,7 +91,16 @@ type Querier interface {
 
 // Query implements Querier outside any transaction: for public rows only.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return db.pool.Query(ctx, sql, args...)
+	conn, err := db.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		conn.Release()
+		return nil, err
+	}
+	return &pooledRows{Rows: rows, conn: conn}, nil
 }
 
 // Tx is a transaction that runs as the caller.
@@ -110,24 +120,6 @@ func (tx Tx) SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults {
 // InSavepoint runs fn in a savepoint: what it did is undone, and only that, when it returns an error.
 func (tx Tx) InSavepoint(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
 	return translate(pgx.BeginFunc(ctx, tx.tx, func(inner pgx.Tx) error { return fn(ctx, Tx{tx: inner}) }))
-}
-
-const callerIs = `
-	select set_config('plant.issuer', $1, true), set_config('plant.subject', $2, true),
-	       set_config('plant.owner', $3, true), set_config('plant.role', $4, true)`
-
-// InTx runs fn in one transaction as the principal of ctx, or as nobody, whom no write policy lets through. It commits
-// when fn returns nil and rolls back otherwise. The identity is local to the transaction: nothing of it stays on the
-// connection.
-func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
-	caller, _ := auth.FromContext(ctx)
-	err := pgx.BeginFunc(ctx, db.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, callerIs, caller.Issuer, caller.Subject, caller.Owner, string(caller.Role)); err != nil {
-			return err
-		}
-		return fn(ctx, Tx{tx: tx})
-	})
-	return translate(err)
 }
 
 // One runs a statement that answers exactly one row and reads it into a T by column names.

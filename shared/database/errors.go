@@ -18,9 +18,10 @@ var (
 	ErrConflict    = errors.New("already taken")
 	ErrReference   = errors.New("refers to what does not exist")
 	ErrInvalid     = errors.New("value refused by the database")
-	ErrBusy        = errors.New("could not get a lock in time")
+	ErrBusy        = errors.New("could not get a lock or a connection in time")
 	ErrTimeout     = errors.New("took too long")
 	ErrUnavailable = errors.New("database unavailable")
+	ErrInDoubt     = errors.New("no answer to a commit: the transaction may have been committed, or not")
 )
 
 // Error is a failure that the server reported, with the constraint that was broken where one was.

@@ -96,6 +96,8 @@ func problemFor(err error) *Problem {
 		p = Invalid.Problem("something that the request refers to does not exist")
 	case errors.Is(err, database.ErrInvalid):
 		p = Invalid.Problem("a value is out of the range that can be stored")
+	case errors.Is(err, database.ErrInDoubt):
+		p = Unavailable.Problem("it is not known whether this was done: send it again with the same Idempotency-Key or, without one, read what is there first")
 	case errors.Is(err, database.ErrBusy), errors.Is(err, database.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		p = Unavailable.Problem("the answer took too long")
 	case errors.Is(err, database.ErrUnavailable):

@@ -71,8 +71,10 @@ func Start(t testing.TB, function httpapi.Function, opts ...Option) *Service {
 	keys = issuer.Handler(issuing.URL)
 	s := &Service{DB: dbtest.New(t), Issuer: issuing.URL, Log: &Log{}, issuer: issuer}
 	settings := httpapi.Settings{
-		Auth:     localissuer.Trust(issuing.URL),
-		Database: database.Config{URL: config.Secret(s.DB.AppURL), MaxConns: 4, StatementTimeout: 10 * time.Second, LockTimeout: 5 * time.Second},
+		Auth: localissuer.Trust(issuing.URL),
+		Database: database.Config{
+			URL: config.Secret(s.DB.AppURL), MaxConns: 4, AcquireTimeout: 10 * time.Second, StatementTimeout: 10 * time.Second, LockTimeout: 5 * time.Second,
+		},
 		HTTP: httpapi.Config{
 			CursorKey: CursorKey, RequestTimeout: 20 * time.Second, BodyTimeout: 5 * time.Second, MaxInFlight: 200,
 			CORSOrigins: []string{"https://portal.example"},
