@@ -89,12 +89,12 @@ func (a agents) get(ctx context.Context, in *struct {
 	httpapi.ByID
 	httpapi.Conditional
 },
-) (*httpapi.Versioned[catalog.Agent], error) {
+) (*httpapi.Versioned[httpapi.Encoded[catalog.Agent]], error) {
 	agent, err := a.store.byID(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return httpapi.Answer(in.Conditional, agent)
+	return httpapi.AnswerObject(in.Conditional, agent)
 }
 
 func (a agents) list(ctx context.Context, in *struct {
@@ -119,7 +119,7 @@ func (a agents) list(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return httpapi.NextPage(a.cursors, in.Page, rows, total, func(row listedAgent) catalog.Agent { return row.Agent })
+	return httpapi.NextPage(a.cursors, in.Page, rows, total)
 }
 
 func (a agents) change(ctx context.Context, in *struct {

@@ -24,19 +24,14 @@ var agentOrders = map[string]database.Order{
 	"-rating":      {Key: "s.avg_rating", Type: "numeric", ID: "s.agent_id", Descending: true},
 }
 
-type listedAgent struct {
-	catalog.Agent
-	database.Position
-}
-
 // list reads a part of the agents that pass the filter; sort is a key of agentOrders.
-func (s agentStore) list(ctx context.Context, filter catalog.AgentFilter, includeDeleted bool, sort string, part database.Part) ([]listedAgent, string, error) {
+func (s agentStore) list(ctx context.Context, filter catalog.AgentFilter, includeDeleted bool, sort string, part database.Part) (database.Rows[catalog.Agent], string, error) {
 	caller, _ := auth.FromContext(ctx)
 	where := database.NewWhere(filter.Where(caller))
 	if !includeDeleted {
 		where.And(`a.deleted_at is null`)
 	}
-	return database.List[listedAgent](ctx, s.db, database.Listing{
+	return database.List[catalog.Agent](ctx, s.db, database.Listing{
 		Columns: catalog.AgentColumns, From: catalog.AgentFrom, Where: where, By: agentOrders[sort],
 	}, part)
 }

@@ -16,14 +16,23 @@ import (
 )
 
 // agentStore is the SQL of agents.
-type agentStore struct{ db *database.DB }
+type agentStore struct {
+	db  *database.DB
+	one *database.Coalescer[catalog.Agent]
+}
 
-const agentByID = `
+// The ids stand in a query of their own, so that the planner cannot count them: it would plan anew for each number of
+// them, which takes three times as long as reading the rows.
+const agentsByID = `
 	select ` + catalog.AgentColumns + ` from ` + catalog.AgentFrom + `
-	where a.id = $1 and a.deleted_at is null`
+	where a.id = any ((select $1::uuid[])::uuid[]) and a.deleted_at is null`
 
-func (s agentStore) byID(ctx context.Context, id uuid.UUID) (catalog.Agent, error) {
-	return database.One[catalog.Agent](ctx, s.db, agentByID, id)
+func newAgentStore(db *database.DB) agentStore {
+	return agentStore{db: db, one: database.NewCoalescer[catalog.Agent](db, agentsByID, "metrics")}
+}
+
+func (s agentStore) byID(ctx context.Context, id uuid.UUID) (database.Object[catalog.Agent], error) {
+	return s.one.One(ctx, id)
 }
 
 // A row's statistics are written by trigger when the statement ends, so what it answers has none yet.

@@ -58,5 +58,5 @@ func (i industries) list(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return httpapi.NextPage(i.cursors, in.Page, rows, total, func(row listedIndustry) industry { return row.industry })
+	return httpapi.NextPage(i.cursors, in.Page, rows, total)
 }

@@ -26,16 +26,11 @@ func (s industryStore) byIDOrSlug(ctx context.Context, key string) (industry, er
 	return database.One[industry](ctx, s.db, industryByIDOrSlug, id, key)
 }
 
-type listedIndustry struct {
-	industry
-	database.Position
-}
-
 var newestIndustries = database.Order{Key: "i.created_at", Type: "timestamptz", ID: "i.id", Descending: true}
 
 // list reads a part of the industries, newest first.
-func (s industryStore) list(ctx context.Context, part database.Part) ([]listedIndustry, string, error) {
-	return database.List[listedIndustry](ctx, s.db, database.Listing{
+func (s industryStore) list(ctx context.Context, part database.Part) (database.Rows[industry], string, error) {
+	return database.List[industry](ctx, s.db, database.Listing{
 		Columns: industryColumns, From: `plant.industries i`,
 		Where: database.NewWhere([]string{`i.deleted_at is null`}, nil), By: newestIndustries,
 	}, part)

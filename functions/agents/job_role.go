@@ -59,10 +59,10 @@ func (j jobRoles) list(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return httpapi.NextPage(j.cursors, in.Page, rows, total, func(row listedJobRole) jobRole { return row.jobRole })
+	return httpapi.NextPage(j.cursors, in.Page, rows, total)
 }
 
-func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*httpapi.List[skill], error) {
+func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*struct{ Body []skill }, error) {
 	if _, err := j.store.byID(ctx, in.ID); err != nil {
 		return nil, err
 	}
@@ -70,5 +70,5 @@ func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*httpapi.List[s
 	if err != nil {
 		return nil, err
 	}
-	return &httpapi.List[skill]{Body: required}, nil
+	return &struct{ Body []skill }{required}, nil
 }

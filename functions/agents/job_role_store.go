@@ -22,15 +22,10 @@ func (s jobRoleStore) byID(ctx context.Context, id uuid.UUID) (jobRole, error) {
 	return database.One[jobRole](ctx, s.db, jobRoleByID, id)
 }
 
-type listedJobRole struct {
-	jobRole
-	database.Position
-}
-
 var newestJobRoles = database.Order{Key: "j.created_at", Type: "timestamptz", ID: "j.id", Descending: true}
 
 // list reads a part of the job roles, newest first; industry and seniority may be "".
-func (s jobRoleStore) list(ctx context.Context, industry, seniority string, part database.Part) ([]listedJobRole, string, error) {
+func (s jobRoleStore) list(ctx context.Context, industry, seniority string, part database.Part) (database.Rows[jobRole], string, error) {
 	where := database.NewWhere([]string{`j.deleted_at is null`}, nil)
 	if industry != "" {
 		where.And(`j.industry = lower(@industry)`)
@@ -40,7 +35,7 @@ func (s jobRoleStore) list(ctx context.Context, industry, seniority string, part
 		where.And(`j.seniority_level = @seniority`)
 		where.With("seniority", seniority)
 	}
-	return database.List[listedJobRole](ctx, s.db, database.Listing{
+	return database.List[jobRole](ctx, s.db, database.Listing{
 		Columns: jobRoleColumns, From: `plant.job_roles j`, Where: where, By: newestJobRoles,
 	}, part)
 }

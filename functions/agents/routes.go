@@ -10,7 +10,7 @@ import (
 
 // register adds every operation of the function. Who may call one stands beside it; without, anyone may.
 func register(api *httpapi.API, db *database.DB) {
-	agents := agents{store: agentStore{db}, cursors: api.Cursors, operations: api.Operations}
+	agents := agents{store: newAgentStore(db), cursors: api.Cursors, operations: api.Operations}
 	skills := skills{store: skillStore{db}, cursors: api.Cursors}
 	jobRoles := jobRoles{store: jobRoleStore{db}, ofJobRole: skills.store.ofJobRole, cursors: api.Cursors}
 	industries := industries{store: industryStore{db}, cursors: api.Cursors}

@@ -92,7 +92,7 @@ func TestService_StatementsSetStatusOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	agent := s.publish(t, writer)
-	store := agentStore{s.DB.DB}
+	store := newAgentStore(s.DB.DB)
 	ctx := auth.WithPrincipal(t.Context(), auth.Principal{Issuer: "https://accounts.google.com", Subject: "1", Owner: "1", Role: auth.Service})
 	if got, err := store.setStatus(ctx, agent.ID, nil, "working"); err != nil || got.Status != "working" {
 		t.Errorf("got %v, %v", got.Status, err)

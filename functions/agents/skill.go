@@ -55,5 +55,5 @@ func (s skills) list(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return httpapi.NextPage(s.cursors, in.Page, rows, total, func(row listedSkill) skill { return row.skill })
+	return httpapi.NextPage(s.cursors, in.Page, rows, total)
 }

@@ -23,21 +23,16 @@ func (s skillStore) byID(ctx context.Context, id uuid.UUID) (skill, error) {
 	return database.One[skill](ctx, s.db, skillByID, id)
 }
 
-type listedSkill struct {
-	skill
-	database.Position
-}
-
 var newestSkills = database.Order{Key: "k.created_at", Type: "timestamptz", ID: "k.id", Descending: true}
 
 // list reads a part of the skills, newest first; category may be "".
-func (s skillStore) list(ctx context.Context, category string, part database.Part) ([]listedSkill, string, error) {
+func (s skillStore) list(ctx context.Context, category string, part database.Part) (database.Rows[skill], string, error) {
 	where := database.NewWhere([]string{`k.deleted_at is null`}, nil)
 	if category != "" {
 		where.And(`k.category = @category`)
 		where.With("category", category)
 	}
-	return database.List[listedSkill](ctx, s.db, database.Listing{
+	return database.List[skill](ctx, s.db, database.Listing{
 		Columns: skillColumns, From: `plant.skills k`, Where: where, By: newestSkills,
 	}, part)
 }

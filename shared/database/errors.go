@@ -72,6 +72,11 @@ func translate(err error) error {
 	}
 }
 
+// isTransient reports whether an error is of the connection or the moment, not of what was asked.
+func isTransient(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrBusy) || errors.Is(err, context.Canceled)
+}
+
 func isConnectError(err error) bool {
 	var connect *pgconn.ConnectError
 	return errors.As(err, &connect) || pgconn.SafeToRetry(err)

@@ -4,7 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Part is the part of a list that is asked for.
@@ -30,21 +34,33 @@ type Listing struct {
 	By            Order
 }
 
-// Position is where a row stands in its list. Embed it in the row's type.
-type Position struct {
-	SortKey string `json:"-"`
-	SortID  string `json:"-"`
+// Rows are a part of a list, as a JSON array, and the keys of a Part to go on with: nil at the list's end.
+type Rows[T any] struct {
+	JSON []byte
+	Next []string
 }
 
-// Keys returns the position as List takes it back.
-func (p Position) Keys() []string { return []string{p.SortKey, p.SortID} }
+// Release lets another list have the memory of JSON. Who does not call it leaves it to the garbage collector.
+func (r Rows[T]) Release() {
+	if cap(r.JSON) <= maxKeptBytes {
+		arrays.Put(&r.JSON)
+	}
+}
 
-// List reads a part of a list: at most part.Limit rows, and how many there are in all where that was asked for.
+const (
+	usualBytes   = 1024      // of a row as JSON
+	maxKeptBytes = 256 << 10 // of an array that is kept for another list
+)
+
+// arrays are what lists are written into: two of three bytes that a function allocates, otherwise.
+var arrays = sync.Pool{New: func() any { return new([]byte) }}
+
+// List reads a part of a list, and how many rows there are in all where that was asked for.
 // It seeks by the sort key, so that the deepest page costs what the first does.
-func List[Row any](ctx context.Context, q Querier, list Listing, part Part) (rows []Row, total string, err error) {
+func List[T any](ctx context.Context, q Querier, list Listing, part Part) (rows Rows[T], total string, err error) {
 	total, err = count(ctx, q, list, part.Count)
 	if err != nil {
-		return nil, "", err
+		return rows, "", err
 	}
 	by, where := list.By, list.Where
 	direction, beyond := "asc", ">"
@@ -53,18 +69,55 @@ func List[Row any](ctx context.Context, q Querier, list Listing, part Part) (row
 	}
 	if part.After != nil {
 		if len(part.After) != 2 {
-			return nil, "", fmt.Errorf("%w: a position has two keys", ErrInvalid)
+			return rows, "", fmt.Errorf("%w: a position has two keys", ErrInvalid)
 		}
 		where.And(`(` + by.Key + `, ` + by.ID + `) ` + beyond + ` (@after_key::` + by.Type + `, @after_id::uuid)`)
 		where.With("after_key", part.After[0])
 		where.With("after_id", part.After[1])
 	}
-	where.With("limit", part.Limit)
+	where.With("limit", part.Limit+1) // one more tells whether another part follows
 	where.With("skip", part.Skip)
-	rows, err = All[Row](ctx, q, `select `+list.Columns+`, (`+by.Key+`)::text as sort_key, `+by.ID+`::text as sort_id
+	answer, err := q.Query(ctx, `select `+list.Columns+`, (`+by.Key+`)::text as sort_key, `+by.ID+`::text as sort_id
 		from `+list.From+where.SQL()+`
 		order by `+by.Key+` `+direction+`, `+by.ID+` `+direction+` limit @limit offset @skip`, where.Args)
-	return rows, total, err
+	if err != nil {
+		return rows, "", translate(err)
+	}
+	rows, err = listed[T](answer, part.Limit)
+	return rows, total, translate(err)
+}
+
+// listed reads at most limit rows, whose last two columns are their keys.
+func listed[T any](answer pgx.Rows, limit int) (rows Rows[T], err error) {
+	defer answer.Close()
+	var e *encoder
+	var last [2]string
+	if kept, ok := arrays.Get().(*[]byte); ok {
+		rows.JSON = slices.Grow((*kept)[:0], usualBytes*limit)
+	}
+	rows.JSON = append(rows.JSON, '[')
+	for read := 0; answer.Next(); read++ {
+		values := answer.RawValues()
+		if read == limit {
+			rows.Next = []string{last[0], last[1]}
+			continue
+		}
+		if e == nil {
+			if e, err = encoderOf[T](answer.FieldDescriptions(), ""); err != nil {
+				return rows, err
+			}
+		} else {
+			rows.JSON = append(rows.JSON, ',')
+		}
+		if rows.JSON, _, _, err = e.appendRow(rows.JSON, values); err != nil {
+			return rows, err
+		}
+		if read == limit-1 {
+			last = [2]string{string(values[len(values)-2]), string(values[len(values)-1])}
+		}
+	}
+	rows.JSON = append(rows.JSON, ']')
+	return rows, answer.Err()
 }
 
 func count(ctx context.Context, q Querier, list Listing, how string) (string, error) {

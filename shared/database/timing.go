@@ -49,6 +49,13 @@ func begin(ctx context.Context) context.Context {
 	return context.WithValue(ctx, startKey{}, time.Now())
 }
 
+// timed adds what has passed since a moment to the timer of ctx: for statements that others run.
+func timed(ctx context.Context, since time.Time) {
+	if timer, ok := ctx.Value(timerKey{}).(*Timer); ok {
+		timer.nanoseconds.Add(int64(time.Since(since)))
+	}
+}
+
 func end(ctx context.Context) {
 	timer, timed := ctx.Value(timerKey{}).(*Timer)
 	start, started := ctx.Value(startKey{}).(time.Time)

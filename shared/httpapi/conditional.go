@@ -21,15 +21,17 @@ type Tagged interface {
 
 const etagDigestBytes = 6
 
-// etag returns `"<version>.<digest of the derived parts>"`, a strong tag (RFC 9110, 8.8.3).
-func etag(resource Tagged) (string, error) {
+// etagOf returns a resource's tag.
+func etagOf(resource Tagged) (string, error) {
 	version, derived := resource.Tag()
 	text, err := json.Marshal(derived, json.Deterministic(true))
-	if err != nil {
-		return "", err
-	}
-	digest := sha256.Sum256(text)
-	return `"` + strconv.FormatInt(version, 10) + "." + hex.EncodeToString(digest[:etagDigestBytes]) + `"`, nil
+	return etag(version, text), err
+}
+
+// etag returns `"<version>.<digest of the derived parts>"`, a strong tag (RFC 9110, 8.8.3). The parts are JSON.
+func etag(version int64, derived []byte) string {
+	digest := sha256.Sum256(derived)
+	return `"` + strconv.FormatInt(version, 10) + "." + hex.EncodeToString(digest[:etagDigestBytes]) + `"`
 }
 
 // ByID names one resource. Embed it in the input of an operation with {id} in its path; what is not a UUID is answered as
@@ -52,7 +54,7 @@ type Conditional struct {
 }
 
 // Versioned answers one resource with its ETag.
-type Versioned[T Tagged] struct {
+type Versioned[T any] struct {
 	Status int
 	ETag   string `header:"ETag"`
 	Body   T
@@ -60,15 +62,19 @@ type Versioned[T Tagged] struct {
 
 // Answer answers a read: 200, or 304 where the caller has it already.
 func Answer[T Tagged](condition Conditional, resource T) (*Versioned[T], error) {
-	tag, err := etag(resource)
+	tag, err := etagOf(resource)
 	if err != nil {
 		return nil, err
 	}
-	answer := &Versioned[T]{Status: http.StatusOK, ETag: tag, Body: resource}
+	return answered(condition, tag, resource), nil
+}
+
+func answered[T any](condition Conditional, tag string, body T) *Versioned[T] {
+	answer := &Versioned[T]{Status: http.StatusOK, ETag: tag, Body: body}
 	if matches(condition.IfNoneMatch, tag) {
 		answer.Status = http.StatusNotModified
 	}
-	return answer, nil
+	return answer
 }
 
 // matches is the weak comparison of If-None-Match (RFC 9110, 13.1.2).

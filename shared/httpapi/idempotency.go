@@ -55,7 +55,7 @@ type Written[T any] struct {
 
 // Wrote answers a resource that was just written, with its ETag. Location is "" unless it was created.
 func Wrote[T Tagged](status int, location string, resource T) (*Written[T], error) {
-	tag, err := etag(resource)
+	tag, err := etagOf(resource)
 	return &Written[T]{Status: status, Location: location, ETag: tag, Body: resource}, err
 }
 

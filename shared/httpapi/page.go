@@ -46,7 +46,9 @@ func (p *Page) scope() string {
 type List[T any] struct {
 	Link  string `header:"Link" doc:"the next page, where there is one (RFC 8288)"`
 	Total string `header:"X-Total-Count" doc:"only for count=exact or count=estimated"`
-	Body  []T
+	// Length, so that a long list is not sent in chunks.
+	Length int `header:"Content-Length"`
+	Body   Encoded[[]T]
 }
 
 // Cursors seals positions in lists, so that callers can hold but not make or alter them.
@@ -87,10 +89,10 @@ func (c Cursors) open(scope, cursor string) ([]string, bool) {
 	return position, json.Unmarshal(text, &position) == nil
 }
 
-// Part returns what of the list to read: one row more than the page has, which tells NextPage whether another follows.
+// Part returns what of the list to read.
 // A cursor that was altered, or belongs to another list, is an InvalidCursor problem.
 func (c Cursors) Part(page Page) (database.Part, error) {
-	part := database.Part{Skip: page.Skip, Limit: page.Limit + 1, Count: page.Count}
+	part := database.Part{Skip: page.Skip, Limit: page.Limit, Count: page.Count}
 	if page.Cursor == "" {
 		return part, nil
 	}
@@ -103,12 +105,11 @@ func (c Cursors) Part(page Page) (database.Part, error) {
 	return part, nil
 }
 
-// NextPage answers the rows that were read of a Part, each as item makes it.
-func NextPage[Row interface{ Keys() []string }, T any](c Cursors, page Page, rows []Row, total string, item func(Row) T) (*List[T], error) {
-	list := &List[T]{Total: total, Body: make([]T, 0, len(rows))}
-	if len(rows) > page.Limit {
-		rows = rows[:page.Limit]
-		cursor, err := c.seal(page.scope(), rows[len(rows)-1].Keys())
+// NextPage answers the rows that were read of a Part.
+func NextPage[T any](c Cursors, page Page, rows database.Rows[T], total string) (*List[T], error) {
+	list := &List[T]{Total: total, Length: len(rows.JSON), Body: Encoded[[]T]{rows.JSON, rows.Release}}
+	if rows.Next != nil {
+		cursor, err := c.seal(page.scope(), rows.Next)
 		if err != nil {
 			return nil, err
 		}
@@ -116,9 +117,6 @@ func NextPage[Row interface{ Keys() []string }, T any](c Cursors, page Page, row
 		query.Del("skip")
 		query.Set("cursor", cursor)
 		list.Link = "<" + page.url.Path + "?" + query.Encode() + `>; rel="next"`
-	}
-	for _, row := range rows {
-		list.Body = append(list.Body, item(row))
 	}
 	return list, nil
 }

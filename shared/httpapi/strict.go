@@ -97,7 +97,12 @@ func unmarshal(body []byte, v any) error {
 	return err
 }
 
-func marshal(w io.Writer, v any) error { return json.MarshalWrite(w, v) }
+func marshal(w io.Writer, v any) error {
+	if ready, ok := v.(interface{ writeTo(io.Writer) error }); ok {
+		return ready.writeTo(w)
+	}
+	return json.MarshalWrite(w, v)
+}
 
 // nulls finds the nulls of a value that stand where its schema has none. huma lets them pass where a member is optional.
 func nulls(registry huma.Registry, schema *huma.Schema, at string, value any) []*Fault {
