@@ -110,7 +110,11 @@ func Start(ctx context.Context, home, name, log string, environment []string) (*
 	}
 	host := net.JoinHostPort("127.0.0.1", port)
 	f := &Function{Name: name, Address: &url.URL{Scheme: "http", Host: host}, done: make(chan struct{})}
-	output, err := os.Create(filepath.Join(home, "logs", log))
+	logs := filepath.Join(home, "logs")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return nil, err
+	}
+	output, err := os.Create(filepath.Join(logs, log))
 	if err != nil {
 		return nil, err
 	}

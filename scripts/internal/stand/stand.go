@@ -118,18 +118,27 @@ func (s *Stand) Token(role auth.Role, subject string) (string, error) {
 // Launch starts a function without waiting until it is ready. It is not limited by rates. What is given of the
 // environment wins over what every function is told.
 func (s *Stand) Launch(ctx context.Context, name string, environment ...string) (*functions.Function, error) {
+	return s.launch(ctx, s.Home, name, environment)
+}
+
+func (s *Stand) launch(ctx context.Context, programs, name string, environment []string) (*functions.Function, error) {
 	all, err := functions.Environment(s.Home, s.AppURL, s.issuerURL)
 	if err != nil {
 		return nil, err
 	}
 	all = append(all, "DATABASE_MAX_CONNS=8", "RATE_LIMIT_CALLER=0", "RATE_LIMIT_ADDRESS=0")
 	log := fmt.Sprintf("%s-%d.log", name, s.started.Add(1))
-	return functions.Start(ctx, s.Home, name, log, append(all, environment...))
+	return functions.Start(ctx, programs, name, log, append(all, environment...))
 }
 
 // Start is Launch that returns when the function is ready.
 func (s *Stand) Start(ctx context.Context, name string, environment ...string) (*functions.Function, error) {
-	f, err := s.Launch(ctx, name, environment...)
+	return s.StartOf(ctx, s.Home, name, environment...)
+}
+
+// StartOf is Start for a function that was built into another home, of another version, say.
+func (s *Stand) StartOf(ctx context.Context, programs, name string, environment ...string) (*functions.Function, error) {
+	f, err := s.launch(ctx, programs, name, environment)
 	if err != nil {
 		return nil, err
 	}
