@@ -187,7 +187,7 @@ func (a *API) logRequest(w *answer, r *http.Request, took time.Duration) {
 			slog.String("requestMethod", r.Method), slog.String("requestUrl", r.URL.EscapedPath()), slog.Int("status", w.status),
 			slog.String("responseSize", strconv.FormatInt(w.bytes, 10)), slog.String("latency", decimal(took.Seconds(), 6)+"s"))},
 		slog.String("route", w.call.route), slog.String("role", w.call.role),
-		slog.Float64("db_ms", milliseconds(w.call.timer.Elapsed())),
+		slog.Int64("db_us", w.call.timer.Elapsed().Microseconds()),
 	}
 	if p := w.call.problem; p != nil {
 		attrs = append(attrs, slog.String("code", p.Code))
