@@ -167,7 +167,7 @@ func TestI7_NullWhereThereIsNone(t *testing.T) {
 	})
 }
 
-func TestI8_ContentType(t *testing.T) {
+func TestI8_L8_ContentType(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	tests := map[string]int{

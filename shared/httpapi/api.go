@@ -30,6 +30,8 @@ type Config struct {
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT, default=10s"`
 	// BodyTimeout ends the wait for a request's body.
 	BodyTimeout time.Duration `env:"BODY_TIMEOUT, default=5s"`
+	// AnswerTimeout ends the wait for a caller who does not take an answer.
+	AnswerTimeout time.Duration `env:"ANSWER_TIMEOUT, default=20s"`
 	// MaxInFlight is how many requests are worked on at once. Beyond four fifths of it reads are shed, beyond it all.
 	MaxInFlight int64 `env:"MAX_IN_FLIGHT, default=200"`
 	// CORSOrigins may call from a browser: exact origins, such as https://portal.example.

@@ -60,6 +60,9 @@ func (p probe) function() httpapi.Function {
 		huma.Get(on, "/api/v1/probe/wait", wait)
 		huma.Post(on, "/api/v1/probe/wait", wait)
 		huma.Get(on, "/api/v1/probe/panic", func(context.Context, *struct{}) (*word, error) { panic("marker-of-the-panic") })
+		huma.Get(on, "/api/v1/probe/long", func(context.Context, *struct{}) (*word, error) {
+			return said(strings.Repeat("long ", 8<<20)), nil // more than the sockets hold
+		})
 		huma.Get(on, "/api/v1/probe/broken", func(context.Context, *struct{}) (*word, error) {
 			return nil, errors.New("marker-of-the-cause")
 		})
@@ -125,7 +128,7 @@ func TestRequestTimeout_EndsTheQuery(t *testing.T) {
 }
 
 // Reads are shed before writes, writes at the limit, health never.
-func TestAdmission_ShedsReadsFirst(t *testing.T) {
+func TestL2_L3_ShedsReadsFirst(t *testing.T) {
 	t.Parallel()
 	p := newProbe()
 	s := apitest.Start(t, p.function(), func(settings *httpapi.Settings) { settings.HTTP.MaxInFlight = 5 })
@@ -256,6 +259,30 @@ func TestL6_SlowBodyIsCut(t *testing.T) {
 	got := raw(t, s.URL, "POST /api/v1/probe/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"wo")
 	if !strings.HasPrefix(got, "HTTP/1.1 408") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Whoever does not read what it asked for loses the connection, and holds nothing any more.
+func TestL6_SlowReaderIsCut(t *testing.T) {
+	t.Parallel()
+	s := apitest.Start(t, newProbe().function(), func(settings *httpapi.Settings) { settings.HTTP.AnswerTimeout = 100 * time.Millisecond })
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET /api/v1/probe/long HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.After(10 * time.Second)
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !strings.Contains(s.Log.String(), "/api/v1/probe/long") {
+		select {
+		case <-deadline:
+			t.Fatal("the request does not end")
+		case <-ticker.C:
+		}
 	}
 }
 

@@ -223,7 +223,7 @@ func TestLimits_AreEveryInstances(t *testing.T) {
 		service, err := p.function().Open(t.Context(), httpapi.Settings{
 			HTTP:     httpapi.Config{CursorKey: "k", RequestTimeout: time.Minute, BodyTimeout: time.Minute, MaxInFlight: 10},
 			Database: database.Config{URL: "postgres://nobody@127.0.0.1:1/none", MaxConns: 1},
-			Limits:   ratelimit.Config{Address: 3, RedisURL: config.Secret("redis://" + redis.Addr())},
+			Limits:   ratelimit.Config{Address: 3, RedisURL: config.Secret("redis://" + redis.Addr()), RedisTimeout: time.Minute},
 		}, logging.New(io.Discard, logging.Config{}))
 		if err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
-	answer := &answer{ResponseWriter: w, request: r, call: c, start: start}
+	answer := &answer{ResponseWriter: w, request: r, call: c, start: start, patience: a.cfg.AnswerTimeout}
 	defer func() {
 		if reason := recover(); reason != nil {
 			a.panicked(answer, r, reason)
@@ -120,8 +120,10 @@ type answer struct {
 	request *http.Request
 	call    *call
 	start   time.Time
-	status  int
-	bytes   int64
+	// patience is how long the caller may take for the whole answer.
+	patience time.Duration
+	status   int
+	bytes    int64
 }
 
 const publicCache = "public, max-age=5, stale-while-revalidate=30"
@@ -147,6 +149,9 @@ func (w *answer) WriteHeader(status int) {
 		h.Set("Cache-Control", "no-store")
 	}
 	w.call.quota.setHeaders(h)
+	if w.patience > 0 {
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.patience)) // a recorder in tests has no connection
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 

@@ -7,6 +7,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -26,6 +27,8 @@ type Config struct {
 	Address int `env:"RATE_LIMIT_ADDRESS, default=3000"`
 	// RedisURL is redis:// or rediss://, the same for all functions. Without it each process counts on its own.
 	RedisURL config.Secret `env:"REDIS_URL"`
+	// RedisTimeout ends the wait for Redis, of which a request has two at most: one for each quota.
+	RedisTimeout time.Duration `env:"REDIS_TIMEOUT, default=25ms"`
 	// AddressFromRight says which entry of X-Forwarded-For is the client's address, counted from its end: as many as
 	// there are proxies of ours that add one. 0 is none: the connection's own address. 2 is right behind Google's external
 	// load balancer, which adds the client's address and its own. One too many lets clients choose their address.
@@ -67,7 +70,7 @@ func newLimiter(cfg Config, log *slog.Logger, now func() time.Time) (*Limiter, e
 	if err != nil {
 		return nil, err
 	}
-	l.shared = &sharedBuckets{options: options, timeout: redisTimeout, log: log, now: now}
+	l.shared = &sharedBuckets{options: options, timeout: cmp.Or(cfg.RedisTimeout, redisTimeout), log: log, now: now}
 	return l, nil
 }
 
@@ -87,7 +90,7 @@ func idOf(key string) id {
 }
 
 // Allow counts one request under a key, one of Caller or Address, and says whether a quota of perMinute allows it; of one
-// key that is always the same. A request that is refused uses nothing up. Allow never fails: it waits for Redis for 25 ms
+// key that is always the same. A request that is refused uses nothing up. Allow never fails: it waits for Redis for RedisTimeout
 // at most, and for no longer than it takes to look at the clock while Redis is known not to answer.
 func (l *Limiter) Allow(ctx context.Context, key string, perMinute int) Decision {
 	if perMinute <= 0 {

@@ -101,13 +101,13 @@ func allowed(t testing.TB, l *Limiter, key string, perMinute, n int) int {
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	got, err := config.LoadFrom[Config](t.Context(), envconfig.MapLookuper(nil))
-	if diff := cmp.Diff(Config{Caller: 1200, Address: 3000}, got); err != nil || diff != "" {
+	if diff := cmp.Diff(Config{Caller: 1200, Address: 3000, RedisTimeout: redisTimeout}, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 	got, err = config.LoadFrom[Config](t.Context(), envconfig.MapLookuper(map[string]string{
-		"RATE_LIMIT_CALLER": "0", "RATE_LIMIT_ADDRESS": "60", "REDIS_URL": "rediss://cache:6379", "CLIENT_ADDRESS_FROM_RIGHT": "2",
+		"RATE_LIMIT_CALLER": "0", "RATE_LIMIT_ADDRESS": "60", "REDIS_URL": "rediss://cache:6379", "REDIS_TIMEOUT": "1s", "CLIENT_ADDRESS_FROM_RIGHT": "2",
 	}))
-	want := Config{Address: 60, RedisURL: "rediss://cache:6379", AddressFromRight: 2}
+	want := Config{Address: 60, RedisURL: "rediss://cache:6379", RedisTimeout: time.Second, AddressFromRight: 2}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}

@@ -244,7 +244,7 @@ func reasonOf(err error) string {
 	case errors.As(err, &number):
 		return number.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer within " + redisTimeout.String()
+		return "no answer in time"
 	default:
 		return "its answer cannot be read, or the connection was closed"
 	}

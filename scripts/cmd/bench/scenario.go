@@ -29,7 +29,14 @@ type scenario struct {
 	name, what string
 	pace       vegeta.Pacer
 	length     time.Duration
-	prepare    func(ctx context.Context) (next load, meanwhile func(context.Context) error, end func(), err error)
+	prepare    func(context.Context) (course, error)
+}
+
+// course is what a scenario consists of.
+type course struct {
+	next      load
+	meanwhile func(context.Context) error // what happens beside the load; may be nil
+	end       func()                      // lets go of what was prepared; may be nil
 }
 
 const (
@@ -40,33 +47,36 @@ const (
 
 var scenarioNames = []string{"daily", "campaign", "maintenance", "upgrade", "overload"}
 
-func (b *bench) scenarios(ctx context.Context) ([]scenario, error) {
+// scenarios, every part of which takes as long as a measurement.
+func (b *bench) scenarios() ([]scenario, error) {
 	token, err := b.stand.Token(auth.Partner, benchOwner)
 	if err != nil {
 		return nil, err
 	}
 	mixed, whole := b.mix(token), scenarioParts*b.length
-	plain := func(next load, meanwhile func(context.Context) error) func(context.Context) (load, func(context.Context) error, func(), error) {
-		return func(context.Context) (load, func(context.Context) error, func(), error) {
-			return next, meanwhile, func() {}, nil
-		}
+	with := func(meanwhile func(context.Context) error) func(context.Context) (course, error) {
+		return func(context.Context) (course, error) { return course{next: mixed, meanwhile: meanwhile}, nil }
 	}
 	return []scenario{
 		{
-			"daily", "50, 80 and 100 % of an ordinary peak (row L1)", steps{{rated / 2, whole / 4}, {rated * 0.8, whole / 4}, {rated, whole / 2}},
-			whole, plain(mixed, nil),
+			name: "daily", what: "50, 80 and 100 % of an ordinary peak (row L1)", length: whole, prepare: with(nil),
+			pace: steps{{rated / 2, whole / 4}, {rated * 0.8, whole / 4}, {rated, whole / 2}},
 		},
 		{
-			"campaign", "from half of that to twice as much", vegeta.LinearPacer{StartAt: perSecond(rated / 2), Slope: rated * 1.5 / whole.Seconds()},
-			whole, plain(mixed, nil),
+			name: "campaign", what: "from half of that to twice as much", length: whole, prepare: with(nil),
+			pace: vegeta.LinearPacer{StartAt: perSecond(rated / 2), Slope: rated * 1.5 / whole.Seconds()},
 		},
-		{"maintenance", "vacuum, new indexes and a dump of the database meanwhile", perSecond(rated), whole, plain(mixed, b.maintain)},
-		{"upgrade", "to another version behind a gateway, and back (row F32)", perSecond(rated), whole, func(ctx context.Context) (load, func(context.Context) error, func(), error) {
-			return b.upgrade(ctx, mixed)
-		}},
 		{
-			"overload", "five times what one instance takes, and back (rows L2, L3)", steps{{rated, whole / 4}, {rated * 5, whole / 4}, {rated, whole / 2}},
-			whole, plain(mixed, nil),
+			name: "maintenance", what: "vacuum, new indexes and a dump of the database meanwhile", length: whole, prepare: with(b.maintain),
+			pace: perSecond(rated),
+		},
+		{
+			name: "upgrade", what: "to another version behind a gateway, and back (row F32)", length: whole,
+			pace: perSecond(rated), prepare: func(ctx context.Context) (course, error) { return b.upgrade(ctx, mixed) },
+		},
+		{
+			name: "overload", what: "five times an ordinary peak, and back (rows L2, L3)", length: whole, prepare: with(nil),
+			pace: steps{{rated, whole / 4}, {rated * 5, whole / 4}, {rated, whole / 2}},
 		},
 	}, nil
 }
@@ -131,7 +141,7 @@ type sample struct {
 
 // runScenarios runs those that are asked for, prints a table, and draws their latency over time.
 func (b *bench) runScenarios(ctx context.Context, asked string) error {
-	all, err := b.scenarios(ctx)
+	all, err := b.scenarios()
 	if err != nil {
 		return err
 	}
@@ -179,23 +189,25 @@ func (b *bench) runScenarios(ctx context.Context, asked string) error {
 }
 
 func (b *bench) runScenario(ctx context.Context, s scenario) (samples []sample, example string, err error) {
-	next, meanwhile, end, err := s.prepare(ctx)
+	c, err := s.prepare(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	defer end()
+	if c.end != nil {
+		defer c.end()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	happening := make(chan error, 1)
 	go func() {
-		if meanwhile == nil {
+		if c.meanwhile == nil {
 			happening <- nil
 			return
 		}
-		happening <- meanwhile(ctx)
+		happening <- c.meanwhile(ctx)
 	}()
 	begin := time.Now()
-	for result := range attack(ctx, next, s.pace, s.length) {
+	for result := range attack(ctx, c.next, s.pace, s.length) {
 		samples = append(samples, sample{
 			at: result.Timestamp.Sub(begin), latency: result.Latency, status: int(result.Code), write: result.Method == http.MethodPost,
 			retryAfter: result.Headers.Get("Retry-After") != "",

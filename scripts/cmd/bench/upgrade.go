@@ -43,17 +43,17 @@ func (l *balancer) serve(ctx context.Context) (host string, end func(), err erro
 
 // upgrade prepares the scenario: the load goes through a balancer, behind which the functions are replaced by those of the
 // last commit and, later, by ours again.
-func (b *bench) upgrade(ctx context.Context, next load) (load, func(context.Context) error, func(), error) {
+func (b *bench) upgrade(ctx context.Context, next load) (course, error) {
 	other, err := b.otherVersion(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return course{}, err
 	}
 	l := &balancer{}
 	l.agents.Store(b.agents.Address)
 	l.search.Store(b.search.Address)
 	host, end, err := l.serve(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return course{}, err
 	}
 	through := func(random *rand.Rand) call {
 		c := next(random)
@@ -73,7 +73,7 @@ func (b *bench) upgrade(ctx context.Context, next load) (load, func(context.Cont
 		}
 		return nil
 	}
-	return through, replace, end, nil
+	return course{next: through, meanwhile: replace, end: end}, nil
 }
 
 // replace starts the functions of a home, sends what comes to them as soon as they are ready, and ends the old ones.
@@ -100,7 +100,7 @@ func (b *bench) otherVersion(ctx context.Context) (home string, err error) {
 	home = filepath.Join(b.stand.Home, "other-version")
 	source := filepath.Join(home, "source")
 	unpack := fmt.Sprintf("mkdir -p %[1]q && git archive HEAD~1 | tar -x -C %[1]q", source)
-	if output, err := exec.CommandContext(ctx, "bash", "-c", "set -o pipefail; rm -rf "+fmt.Sprintf("%q", source)+"; "+unpack).CombinedOutput(); err != nil { //nolint:gosec // our own home
+	if output, err := exec.CommandContext(ctx, "bash", "-c", "set -o pipefail; rm -rf "+fmt.Sprintf("%q", source)+"; "+unpack).CombinedOutput(); err != nil {
 		b.say("  no other version is at hand, so the same one takes its place: %s\n", strings.TrimSpace(string(output)))
 		source = ""
 	}
@@ -113,7 +113,7 @@ func (b *bench) dump(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	output, err := exec.CommandContext(ctx, program, "--format=custom", "--file="+filepath.Join(b.stand.Home, "dump"), b.stand.Server.OwnerURL).CombinedOutput() //nolint:gosec // our own
+	output, err := exec.CommandContext(ctx, program, "--format=custom", "--file="+filepath.Join(b.stand.Home, "dump"), b.stand.Server.OwnerURL).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("pg_dump: %w\n%s", err, strings.ReplaceAll(string(output), b.stand.Server.OwnerURL, "…"))
 	}

@@ -76,7 +76,7 @@ func Start(t testing.TB, function httpapi.Function, opts ...Option) *Service {
 			URL: config.Secret(s.DB.AppURL), MaxConns: 4, AcquireTimeout: 10 * time.Second, StatementTimeout: 10 * time.Second, LockTimeout: 5 * time.Second,
 		},
 		HTTP: httpapi.Config{
-			CursorKey: CursorKey, RequestTimeout: 20 * time.Second, BodyTimeout: 5 * time.Second, MaxInFlight: 200,
+			CursorKey: CursorKey, RequestTimeout: 20 * time.Second, BodyTimeout: 5 * time.Second, AnswerTimeout: 10 * time.Second, MaxInFlight: 200,
 			CORSOrigins: []string{"https://portal.example"},
 		},
 	}
