@@ -56,6 +56,7 @@ const mostOpen = 2000
 // result of an endpoint: the medians of its rounds, and what an open load was answered with.
 type result struct {
 	function, pgbench, ratio float64
+	processor                float64 // microseconds that the function takes of a core for each request
 	open                     measured
 	errors                   int
 	example                  string
@@ -64,7 +65,7 @@ type result struct {
 func (b *bench) compareEndpoints(ctx context.Context, endpoints []endpoint) (rates map[string]float64, err error) {
 	rates = map[string]float64{}
 	b.say("\n%d agents, %d rounds of %v by turns, medians; open: half of the function's rate, but at most %d/s, since the generator takes of the same processors\n\n", b.rows, b.rounds, b.length, mostOpen)
-	table := newTable("", "clients", "function/s", "pgbench/s", "ratio", "goal", "open/s", "p50", "p95", "p99", "errors")
+	table := newTable("", "clients", "function/s", "pgbench/s", "ratio", "goal", "CPU", "open/s", "p50", "p95", "p99", "errors")
 	for _, e := range endpoints {
 		r, err := b.measure(ctx, e)
 		if err != nil {
@@ -74,7 +75,7 @@ func (b *bench) compareEndpoints(ctx context.Context, endpoints []endpoint) (rat
 		if r.example != "" {
 			b.say("%s: %s\n", e.name, r.example)
 		}
-		table.add(e.name, strconv.Itoa(e.clients), number(r.function), number(r.pgbench), fmt.Sprintf("%.2f", r.ratio), verdict(fmt.Sprintf("%.2f", e.goal), r.ratio < e.goal),
+		table.add(e.name, strconv.Itoa(e.clients), number(r.function), number(r.pgbench), fmt.Sprintf("%.2f", r.ratio), verdict(fmt.Sprintf("%.2f", e.goal), r.ratio < e.goal), fmt.Sprintf("%.0f µs", r.processor),
 			number(r.open.perSecond), inMilliseconds(r.open.p50), inMilliseconds(r.open.p95), inMilliseconds(r.open.p99), strconv.Itoa(r.errors))
 	}
 	b.say("%s\n", table)
@@ -84,10 +85,12 @@ func (b *bench) compareEndpoints(ctx context.Context, endpoints []endpoint) (rat
 // measure runs an endpoint and its SQL by turns, so that what else the machine does meets both.
 func (b *bench) measure(ctx context.Context, e endpoint) (result, error) {
 	var r result
-	var functionRates, pgbenchRates, ratios []float64
+	var functionRates, pgbenchRates, ratios, processor []float64
 	closed(ctx, e.function.Address.Host, e.next, e.clients, b.length/3) // connections, prepared statements, caches
 	for range b.rounds {
+		before := processorTime(e.function.Pid())
 		ours := closed(ctx, e.function.Address.Host, e.next, e.clients, b.length)
+		processor = append(processor, float64((processorTime(e.function.Pid())-before).Microseconds())/float64(max(1, ours.requests)))
 		theirs, err := b.pgbench.run(ctx, e.name, e.script, e.clients, b.length)
 		if err != nil {
 			return r, err
@@ -104,7 +107,7 @@ func (b *bench) measure(ctx context.Context, e endpoint) (result, error) {
 			}
 		}
 	}
-	r.function, r.pgbench, r.ratio = median(functionRates), median(pgbenchRates), median(ratios)
+	r.function, r.pgbench, r.ratio, r.processor = median(functionRates), median(pgbenchRates), median(ratios), median(processor)
 	r.open = open(ctx, e.next, min(r.function/2, mostOpen), b.length)
 	r.errors += r.open.errors
 	if r.open.example != "" {

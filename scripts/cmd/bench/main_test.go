@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 	out := bench("--rows=7000 --length=300ms")
 	for _, name := range []string{"get", "list", "search", "create"} {
 		row := rowOf(out, name)
-		if len(row) != 11 || row[10] != "0" || row[4] == "0.00" || row[4] == "NaN" {
+		if len(row) != 12 || row[11] != "0" || row[4] == "0.00" || row[4] == "NaN" {
 			t.Errorf("%s: %q", name, row)
 		}
 	}

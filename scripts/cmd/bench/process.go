@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/waooaw/plant/scripts/internal/functions"
@@ -155,6 +156,21 @@ func (b *bench) compareMemory(_ context.Context, t *table) error {
 		t.add(f.Name+": peak memory", fmt.Sprintf("%.1f MB", peak), verdict(fmt.Sprintf("≤ %.0f MB", goalMemory), peak > goalMemory))
 	}
 	return nil
+}
+
+// processorTime is what a process has had of the processors so far, or 0 where the system does not tell.
+func processorTime(pid int) time.Duration {
+	const tick = 10 * time.Millisecond // USER_HZ, which is 100 wherever Linux is
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	var user, system int64
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name before it may hold anything
+	if _, err := fmt.Sscanf(rest, "%1s %d %d %d %d %d %d %d %d %d %d %d %d", new(string), new(int), new(int), new(int), new(int), new(int), new(int64), new(int64), new(int64), new(int64), new(int64), &user, &system); err != nil {
+		return 0
+	}
+	return time.Duration(user+system) * tick
 }
 
 var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB`)
