@@ -72,6 +72,7 @@ func newAPI(f Function, cfg Config, verifier *auth.Verifier, log *slog.Logger, r
 	settings.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		bearerScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "an access token of a trusted issuer"},
 	}
+	a.mux.HandleFunc(anyPath, a.noOperation)
 	api := humago.New(a.mux, settings)
 	api.UseMiddleware(a.authorise, a.readBody)
 	operations := huma.NewGroup(api)

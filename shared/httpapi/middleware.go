@@ -55,35 +55,32 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(answer, r, problem)
 		return
 	}
-	a.dispatch(answer, r)
+	a.mux.ServeHTTP(answer, r)
 }
 
-// dispatch serves the operation, or says as a problem that there is none.
-func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
-	handler, pattern := a.mux.Handler(r)
-	if pattern != "" {
-		a.mux.ServeHTTP(w, r)
+// methods that an operation can have, sorted as Allow names them.
+var methods = []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut}
+
+// noOperation answers where the mux knows no operation: that there is nothing, or nothing with this method.
+func (a *API) noOperation(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range methods {
+		other := *r
+		other.Method = method
+		if _, pattern := a.mux.Handler(&other); pattern != anyPath {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		writeProblem(w, r, NotFound.Problem("there is nothing at this address"))
 		return
 	}
-	said := refusal{header: http.Header{}}
-	handler.ServeHTTP(&said, r)
-	if said.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", said.header.Get("Allow"))
-		writeProblem(w, r, MethodNotAllowed.Problem("this address answers "+said.header.Get("Allow")))
-		return
-	}
-	writeProblem(w, r, NotFound.Problem("there is nothing at this address"))
+	allow := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", allow)
+	writeProblem(w, r, MethodNotAllowed.Problem("this address answers "+allow))
 }
 
-// refusal hears what the mux would say.
-type refusal struct {
-	header http.Header
-	status int
-}
-
-func (s *refusal) Header() http.Header         { return s.header }
-func (s *refusal) Write(b []byte) (int, error) { return len(b), nil }
-func (s *refusal) WriteHeader(status int)      { s.status = status }
+const anyPath = "/" // the mux's pattern for all that no other fits
 
 const (
 	corsMethods = "GET, POST, PUT, PATCH, DELETE"
