@@ -29,6 +29,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	r = r.WithContext(ctx)
 	answer := &answer{ResponseWriter: w, request: r, call: c, start: start, patience: a.cfg.AnswerTimeout}
+	admitted, leave := a.admit(r)
+	defer leave() // the last thing that is done: until then, the process does not end
 	defer func() {
 		if reason := recover(); reason != nil {
 			a.panicked(answer, r, reason)
@@ -38,8 +40,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.cors(answer, r) {
 		return
 	}
-	admitted, leave := a.admit(r)
-	defer leave()
 	if !admitted {
 		if a.draining.Load() {
 			answer.Header().Set("Connection", "close") // the next request is another instance's

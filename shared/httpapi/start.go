@@ -67,14 +67,19 @@ func (l *lazy) open(ctx context.Context) (*Service, error) {
 		<-stop.Done()
 		ignore() // a second signal ends the process at once
 		service.API.Drain(shutdownGrace)
+		time.Sleep(lastWords)
 		service.Close()
 		os.Exit(0)
 	}()
 	return service, nil
 }
 
-// drainPoll is how often Drain looks whether all requests have ended.
-const drainPoll = 10 * time.Millisecond
+const (
+	// drainPoll is how often Drain looks whether all requests have ended.
+	drainPoll = 10 * time.Millisecond
+	// lastWords is what net/http may take to send an answer when its handler has returned, which nothing tells us.
+	lastWords = 50 * time.Millisecond
+)
 
 // Drain refuses new requests and returns when those in flight have ended, or after grace.
 func (a *API) Drain(grace time.Duration) {
