@@ -124,11 +124,14 @@ func open(ctx context.Context, next load, perSecond float64, length time.Duratio
 	}
 }
 
-const openWorkers = 64 // to begin with; more are made where answers take long
+const (
+	openWorkers = 64   // to begin with; more are made where answers take long
+	mostWorkers = 2000 // each with a connection that it keeps, as load balancers do
+)
 
 // attack sends calls at a pace and returns their results. Every call has a status that it wants; any other is an error.
 func attack(ctx context.Context, next load, pace vegeta.Pacer, length time.Duration) <-chan *vegeta.Result {
-	attacker := vegeta.NewAttacker(vegeta.Workers(openWorkers), vegeta.MaxWorkers(2000), vegeta.Connections(256), vegeta.MaxBody(0),
+	attacker := vegeta.NewAttacker(vegeta.Workers(openWorkers), vegeta.MaxWorkers(mostWorkers), vegeta.Connections(mostWorkers), vegeta.MaxBody(0),
 		vegeta.Timeout(requestTimeout), vegeta.KeepAlive(true), vegeta.HTTP2(false))
 	var targets sync.Mutex
 	random := rand.New(rand.NewPCG(catalogueSeed, uint64(time.Now().UnixNano()))) //nolint:gosec // a load, no secret

@@ -90,6 +90,9 @@ func StartWriters(ctx context.Context, s *stand.Stand, f *functions.Function, wr
 	return w, nil
 }
 
+// Owner is who all of the writers' agents belong to, and nothing else does.
+func (w *Writers) Owner() string { return w.owner }
+
 // Switch has the writers call another instance from now on.
 func (w *Writers) Switch(f *functions.Function) { w.function.Store(f) }
 
@@ -115,8 +118,8 @@ func (w *Writers) await(ctx context.Context, one *wait) error {
 	select {
 	case <-one.reached:
 		return nil
-	case <-w.ctx.Done(): // a writer has failed, or all of them are to end
-		return errors.Join(w.group.Wait(), ctx.Err())
+	case <-w.ctx.Done():
+		return errors.Join(errors.New("the writers have ended"), w.group.Wait())
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the writers: %w", ctx.Err())
 	}

@@ -1,0 +1,241 @@
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waooaw/plant/scripts/internal/crash"
+	"github.com/waooaw/plant/scripts/internal/postgres"
+	"github.com/waooaw/plant/shared/auth"
+	plantsql "github.com/waooaw/plant/sql"
+)
+
+// big are the tables that grow with the catalogue and its use. To read one of them whole is a defect.
+var big = []string{"agents", "agent_statistics", "agent_search", "agent_skills", "search_words", "idempotency_keys"}
+
+const (
+	planRows = 100_000
+	repeats  = 7 // of a request, so that the plan that the server keeps after five runs is seen too
+)
+
+// F13: whatever the functions ask of a database with many agents, no statement of theirs reads a big table whole: in the
+// plans that the server itself logs, those of triggers included.
+func TestF13_PlansUseIndexes(t *testing.T) {
+	t.Parallel()
+	s := commonStand(t)
+	p := newPlans(t)
+	agents := start(t, s, "PLANT_APP_DATABASE_URL="+p.appURL, "DATABASE_MAX_CONNS=2")
+	search := started(t)(s.Start(t.Context(), "search", "PLANT_APP_DATABASE_URL="+p.appURL, "DATABASE_MAX_CONNS=2"))
+	metrics := started(t)(s.Start(t.Context(), "metrics", "PLANT_APP_DATABASE_URL="+p.appURL, "DATABASE_MAX_CONNS=2"))
+	owner := crash.Caller{Token: token(t, s, auth.Partner, "owner-1"), Client: crash.NewClient(1)}
+	id := scalar[string](t, p.owner, `select id::text from plant.agents where owner = 'owner-7' limit 1`)
+
+	times := repeats
+	ask := func(method, path, body string, status int) crash.Answer {
+		t.Helper()
+		caller := owner
+		caller.Function = agents
+		switch {
+		case strings.Contains(path, "/search"):
+			caller.Function = search
+		case strings.Contains(path, "/metrics"):
+			caller.Function = metrics
+		}
+		var answer crash.Answer
+		for range times {
+			var err error
+			if answer, err = caller.Do(t.Context(), method, path, body, "Idempotency-Key", uuid.NewString()); err != nil || answer.Status != status {
+				t.Fatalf("%s %s: %v, %v", method, path, answer, err)
+			}
+		}
+		return answer
+	}
+	filters := []string{
+		"", "industry=sales", "specialization=craft+17", "status=working", "skill_id=" + planSkill, "job_role_id=" + uuid.NewString(),
+		"team_id=" + uuid.NewString(), "tag=tag-3", "language=de", "owner=owner-9", "owner=me", "min_rating=4.5", "max_hourly_rate=12",
+		"updated_since=2025-01-01T00:00:00Z", "industry=sales&status=available&max_hourly_rate=30",
+	}
+	for _, field := range []string{"created_at", "updated_at", "name", "hourly_rate", "rating"} {
+		for _, sort := range []string{field, "-" + field} {
+			for _, filter := range filters {
+				times = 1
+				if filter == "" || sort == "-created_at" {
+					times = repeats
+				}
+				page := ask("GET", "/api/v1/agents?limit=10&sort="+sort+"&"+filter, "", http.StatusOK)
+				if next := page.Header.Get("Link"); filter == "" && next != "" {
+					ask("GET", next[1:strings.Index(next, ">")], "", http.StatusOK)
+				}
+			}
+		}
+	}
+	times = repeats
+	ask("GET", "/api/v1/agents/"+id, "", http.StatusOK)
+	ask("GET", "/api/v1/agents/"+id+"/metrics", "", http.StatusOK)
+	ask("GET", "/api/v1/agents/compare?ids="+id+","+scalar[string](t, p.owner, `select id::text from plant.agents where owner = 'owner-8' limit 1`), "", http.StatusOK)
+	for _, query := range []string{"swift", "swift writer", "swfit writer", "word17 word18", "nothinglikethis", "swift+writer&industry=sales", "writer&min_rating=4"} {
+		query = strings.ReplaceAll(query, " ", "+")
+		ask("GET", "/api/v1/agents/search?query="+query, "", http.StatusOK)
+		ask("GET", "/api/v1/agents/available/search?query="+query, "", http.StatusOK)
+	}
+	made := ask("POST", "/api/v1/agents", draft, http.StatusCreated)
+	path := made.Header.Get("Location")
+	ask("POST", "/api/v1/agents/batch", `{"agents":[`+draft+`,`+draft+`]}`, http.StatusOK)
+	ask("PUT", path, `{"description":"Changed.","skill_ids":["`+planSkill+`"]}`, http.StatusOK)
+	ask("PUT", path+"/status", `{"status":"offline"}`, http.StatusOK)
+	times = 1 // the second time they have nothing to do
+	ask("DELETE", path, "", http.StatusNoContent)
+	ask("POST", path+"/restore", "", http.StatusOK)
+	ask("POST", path+"/transfer", `{"owner":"owner-2"}`, http.StatusOK)
+
+	seen, whole := p.read(t)
+	for _, statement := range whole {
+		t.Errorf("a big table is read whole: %s", statement)
+	}
+	t.Logf("%d plans of %d statements", seen.plans, len(seen.statements))
+	const fewest = 60 // statements: the lists alone are more
+	if len(seen.statements) < fewest {
+		t.Errorf("only %d different statements were logged", len(seen.statements))
+	}
+
+	// The guard itself: without an index it does find fault.
+	execute(t, p.owner, `drop index plant.agents_by_hourly_rate`)
+	ask("GET", "/api/v1/agents?sort=hourly_rate", "", http.StatusOK)
+	if _, whole := p.read(t); len(whole) == 0 {
+		t.Error("a list without its index went unnoticed")
+	}
+}
+
+// plans is a database of many agents whose server logs each plan of one login.
+type plans struct {
+	owner  *pgx.Conn
+	appURL string
+	log    string
+	offset int
+}
+
+const planSkill = "01900000-0000-7000-9000-000000000001"
+
+func newPlans(t *testing.T) *plans {
+	t.Helper()
+	s := commonStand(t)
+	execute(t, ownerOf(t, s), `create database plans`)
+	u, err := url.Parse(s.Server.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/plans"
+	p := &plans{owner: connect(t, u.String()), log: s.Server.LogFile}
+	if err := plantsql.Migrate(t.Context(), p.owner, plantsql.Latest); err != nil {
+		t.Fatal(err)
+	}
+	if p.appURL, err = postgres.AppLogin(t.Context(), u.String(), filepath.Join(t.TempDir(), "password")); err != nil {
+		t.Fatal(err)
+	}
+	login, err := url.Parse(p.appURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, setting := range []string{
+		"session_preload_libraries = auto_explain", "auto_explain.log_min_duration = 0", "auto_explain.log_format = json",
+		"auto_explain.log_nested_statements = on",
+	} {
+		execute(t, p.owner, `alter role `+login.User.Username()+` set `+setting)
+	}
+	// Past the triggers, which would take minutes; what they write is written here for all at once.
+	tx, err := p.owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`set local session_replication_role = replica`,
+		`insert into plant.skills (id, name, category) select ('01900000-0000-7000-9000-' || lpad(n::text, 12, '0'))::uuid, 'Skill ' || n, 'technical' from generate_series(0, 199) n`,
+		fmt.Sprintf(`insert into plant.agents (id, owner_issuer, owner, external_id, name, specialization, industry, hourly_rate, tags, languages, skill_ids, status, created_at, updated_at)
+			select gen_random_uuid(), 'issuer', 'owner-' || n %% 400, 'ext-' || n, (array['Swift', 'Calm', 'Bright'])[1 + n %% 3] || (array[' writer', ' planner'])[1 + n %% 2] || ' word' || n %% 997,
+				'craft ' || n %% 211, (array['marketing', 'education', 'sales'])[1 + n %% 3], 10 + n %% 4000, array['tag-' || n %% 331], array[case when n %% 500 = 0 then 'de' else 'en' end],
+				array[('01900000-0000-7000-9000-' || lpad((n %% 200)::text, 12, '0'))::uuid, ('01900000-0000-7000-9000-' || lpad((n %% 199)::text, 12, '0'))::uuid], (array['available', 'available', 'working', 'offline'])[1 + n %% 4], t, t
+			from generate_series(1, %d) n cross join lateral (select timestamptz '2020-01-01' + n * interval '61 seconds' as t) t`, planRows),
+		`insert into plant.agent_statistics (agent_id, total_jobs, reviews, rating_sum) select id, 9, n % 10, (n % 10) * (1 + n % 5) from (select id, row_number() over () as n from plant.agents) a`,
+		`insert into plant.agent_skills (agent_id, skill_id) select id, unnest(skill_ids) from plant.agents on conflict do nothing`,
+		// As wide as rows with descriptions are, since that is what a scan of them costs, and quicker to make.
+		`insert into plant.agent_search (agent_id, document, words)
+			select id, setweight(to_tsvector('simple', name), 'A') || setweight(to_tsvector('simple', specialization), 'B'), repeat(md5(name), 15) from plant.agents`,
+		`insert into plant.search_words (word) select 'word' || n from generate_series(1, 5000) n union all values ('swift'), ('calm'), ('bright'), ('writer'), ('planner')`,
+		`insert into plant.idempotency_keys (issuer, subject, route, key, request_hash, answer, expires_at)
+			select 'issuer', 'subject-' || n % 100, 'POST /', n, sha256(n::text::bytea), '{}', now() + interval '1 day' from generate_series(1, 20000) n`,
+	} {
+		if _, err := tx.Exec(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, p.owner, `vacuum (analyze)`)
+	return p
+}
+
+type seenPlans struct {
+	plans      int
+	statements map[string]bool
+}
+
+// node is of a plan, as EXPLAIN tells it in JSON.
+type node struct {
+	Type     string `json:"Node Type"`
+	Relation string `json:"Relation Name"`
+	Plans    []node
+}
+
+// read reads the plans that were logged since the last time, and returns the statements that read a big table whole.
+func (p *plans) read(t *testing.T) (seen seenPlans, whole []string) {
+	t.Helper()
+	log, err := os.ReadFile(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(log[p.offset:])
+	p.offset = len(log)
+	seen.statements = map[string]bool{}
+	const before = " plan:\n"
+	for at := strings.Index(text, before); at >= 0; at = strings.Index(text, before) {
+		text = text[at+len(before):]
+		var one struct {
+			Query string `json:"Query Text"`
+			Plan  node
+		}
+		if err := json.NewDecoder(strings.NewReader(text)).Decode(&one); err != nil {
+			t.Fatalf("read a plan: %v", err)
+		}
+		seen.plans++
+		seen.statements[one.Query] = true
+		if relation := one.Plan.readsWhole(); relation != "" {
+			if text := relation + ": " + strings.Join(strings.Fields(one.Query), " "); !slices.Contains(whole, text) {
+				whole = append(whole, text)
+			}
+		}
+	}
+	return seen, whole
+}
+
+func (n node) readsWhole() string {
+	if n.Type == "Seq Scan" && slices.Contains(big, n.Relation) {
+		return n.Relation
+	}
+	for _, inner := range n.Plans {
+		if relation := inner.readsWhole(); relation != "" {
+			return relation
+		}
+	}
+	return ""
+}
