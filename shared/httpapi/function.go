@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime/debug"
 
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 
@@ -39,6 +40,7 @@ func (f Function) Handler() http.HandlerFunc {
 		if err != nil {
 			return nil, err
 		}
+		debug.SetGCPercent(settings.HTTP.GCPercent)
 		return f.Open(ctx, settings, logging.New(os.Stdout, settings.Log))
 	})
 }

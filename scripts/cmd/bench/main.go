@@ -117,7 +117,8 @@ type bench struct {
 
 const usualRows = 100_000
 
-const pool = "DATABASE_MAX_CONNS=12"
+// alone is what a function is told that has the machine to itself: a platform would run several instances.
+var alone = []string{"DATABASE_MAX_CONNS=12", "MAX_IN_FLIGHT=500"}
 
 // setUp starts what a run needs. What it has started it returns even with an error.
 func setUp(ctx context.Context, s settings, out io.Writer) (*bench, error) {
@@ -132,10 +133,10 @@ func setUp(ctx context.Context, s settings, out io.Writer) (*bench, error) {
 	if b.pgbench, err = newPgbench(b.stand.AppURL, b.stand.Home); err != nil {
 		return b, err
 	}
-	if b.agents, err = b.stand.Start(ctx, "agents", pool); err != nil {
+	if b.agents, err = b.stand.Start(ctx, "agents", alone...); err != nil {
 		return b, err
 	}
-	if b.search, err = b.stand.Start(ctx, "search", pool); err != nil {
+	if b.search, err = b.stand.Start(ctx, "search", alone...); err != nil {
 		return b, err
 	}
 	if s.rows > usualRows {

@@ -129,7 +129,7 @@ const startPoll = time.Millisecond
 
 func (b *bench) startToFirst(ctx context.Context, name, path string) (time.Duration, error) {
 	begin := time.Now()
-	f, err := b.stand.Launch(ctx, name, pool)
+	f, err := b.stand.Launch(ctx, name, alone...)
 	if err != nil {
 		return 0, err
 	}

@@ -78,11 +78,11 @@ func (b *bench) upgrade(ctx context.Context, next load) (course, error) {
 
 // replace starts the functions of a home, sends what comes to them as soon as they are ready, and ends the old ones.
 func (b *bench) replace(ctx context.Context, l *balancer, home string) error {
-	agents, err := b.stand.StartOf(ctx, home, "agents", pool)
+	agents, err := b.stand.StartOf(ctx, home, "agents", alone...)
 	if err != nil {
 		return err
 	}
-	search, err := b.stand.StartOf(ctx, home, "search", pool)
+	search, err := b.stand.StartOf(ctx, home, "search", alone...)
 	if err != nil {
 		functions.StopAll(agents)
 		return err
