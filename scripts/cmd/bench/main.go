@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	flags := flag.NewFlagSet("scripts/bench", flag.ContinueOnError)
-	flags.IntVar(&s.rows, "rows", usualRows, "agents in the catalogue; with more than usual, get and list are set against few as well")
+	flags.IntVar(&s.rows, "rows", usualRows, "agents in the catalogue; with more than usual, only get and list are measured, and set against few")
 	flags.IntVar(&s.rounds, "rounds", 5, "rounds of function and pgbench, by turns; medians are shown")
 	flags.IntVar(&s.clients, "clients", 32, "clients of get, list and create")
 	flags.IntVar(&s.searchClients, "search-clients", 8, "clients of search")
@@ -72,6 +72,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if name != "" && name != "all" && !slices.Contains(scenarioNames, name) {
 			return fmt.Errorf("--scenario %s: there are %s", name, strings.Join(scenarioNames, ", "))
 		}
+	}
+	if s.rows > usualRows {
+		s.only = "get,list,page"
+		_, _ = fmt.Fprintf(out, "· with more than %d agents: %s\n", usualRows, s.only)
 	}
 	if s.kills > 0 {
 		return kill(ctx, s, out)
