@@ -34,10 +34,10 @@ func (b *bench) endpoints(ctx context.Context) ([]endpoint, error) {
 	}
 	searches := queries(200)
 	all := []endpoint{
-		{name: "get", function: b.agents, clients: b.clients, goal: 0.75, next: b.get},
-		{name: "list", function: b.agents, clients: b.clients, goal: 0.60, next: b.list},
-		{name: "search", function: b.search, clients: b.searchClients, goal: 0.90, next: b.find(searches)},
-		{name: "create", function: b.agents, clients: b.clients, goal: 0.70, next: b.create(token)},
+		{name: "get", function: b.agents, clients: b.clients, goal: 0.75, next: b.get(b.agents.Address.Host)},
+		{name: "list", function: b.agents, clients: b.clients, goal: 0.60, next: b.list(b.agents.Address.Host)},
+		{name: "search", function: b.search, clients: b.searchClients, goal: 0.90, next: find(b.search.Address.Host, searches)},
+		{name: "create", function: b.agents, clients: b.clients, goal: 0.70, next: create(b.agents.Address.Host, token)},
 	}
 	var asked []endpoint
 	for _, e := range all {
@@ -58,25 +58,29 @@ const (
 		`"tags":["bench"],"languages":["en"],"skill_ids":["01900000-0000-7000-9000-000000000001","01900000-0000-7000-9000-000000000002"]}`
 )
 
-func (b *bench) get(random *rand.Rand) call {
-	return call{host: b.agents.Address.Host, method: http.MethodGet, path: "/api/v1/agents/" + agentID(1+random.IntN(b.rows)), want: http.StatusOK}
-}
-
-func (b *bench) list(*rand.Rand) call {
-	return call{host: b.agents.Address.Host, method: http.MethodGet, path: "/api/v1/agents?limit=50", want: http.StatusOK}
-}
-
-func (b *bench) find(queries []string) load {
+func (b *bench) get(host string) load {
 	return func(random *rand.Rand) call {
-		query := url.Values{"query": {queries[random.IntN(len(queries))]}}
-		return call{host: b.search.Address.Host, method: http.MethodGet, path: "/api/v1/agents/available/search?" + query.Encode(), want: http.StatusOK}
+		return call{host: host, method: http.MethodGet, path: "/api/v1/agents/" + agentID(1+random.IntN(b.rows)), want: http.StatusOK}
 	}
 }
 
-func (b *bench) create(token string) load {
+func (b *bench) list(host string) load {
+	return func(*rand.Rand) call {
+		return call{host: host, method: http.MethodGet, path: "/api/v1/agents?limit=50", want: http.StatusOK}
+	}
+}
+
+func find(host string, queries []string) load {
+	return func(random *rand.Rand) call {
+		query := url.Values{"query": {queries[random.IntN(len(queries))]}}
+		return call{host: host, method: http.MethodGet, path: "/api/v1/agents/available/search?" + query.Encode(), want: http.StatusOK}
+	}
+}
+
+func create(host, token string) load {
 	return func(random *rand.Rand) call {
 		return call{
-			host: b.agents.Address.Host, method: http.MethodPost, path: "/api/v1/agents", body: draft, want: http.StatusCreated,
+			host: host, method: http.MethodPost, path: "/api/v1/agents", body: draft, want: http.StatusCreated,
 			header: map[string]string{
 				"Authorization": "Bearer " + token, "Content-Type": "application/json", "Idempotency-Key": strconv.FormatUint(random.Uint64(), 36),
 			},

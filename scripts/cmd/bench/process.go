@@ -29,11 +29,12 @@ func (b *bench) measureFew(ctx context.Context) error {
 	}
 	small := *b
 	small.rows, b.few = fewRows, map[string]float64{}
-	for name, next := range map[string]load{"get": small.get, "list": small.list} {
-		closed(ctx, b.agents.Address.Host, next, b.clients, b.length/3)
+	host := b.agents.Address.Host
+	for name, next := range map[string]load{"get": small.get(host), "list": small.list(host)} {
+		closed(ctx, host, next, b.clients, b.length/3)
 		var rates []float64
 		for range b.rounds {
-			rates = append(rates, closed(ctx, b.agents.Address.Host, next, b.clients, b.length).perSecond)
+			rates = append(rates, closed(ctx, host, next, b.clients, b.length).perSecond)
 		}
 		b.few[name] = median(rates)
 	}

@@ -53,9 +53,11 @@ func (b *bench) scenarios() ([]scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	mixed, whole := b.mix(token), scenarioParts*b.length
+	whole := scenarioParts * b.length
 	with := func(meanwhile func(context.Context) error) func(context.Context) (course, error) {
-		return func(context.Context) (course, error) { return course{next: mixed, meanwhile: meanwhile}, nil }
+		return func(context.Context) (course, error) {
+			return course{next: b.mix(b.agents.Address.Host, b.search.Address.Host, token), meanwhile: meanwhile}, nil
+		}
 	}
 	return []scenario{
 		{
@@ -72,7 +74,7 @@ func (b *bench) scenarios() ([]scenario, error) {
 		},
 		{
 			name: "upgrade", what: "to another version behind a gateway, and back (row F32)", length: whole,
-			pace: perSecond(rated), prepare: func(ctx context.Context) (course, error) { return b.upgrade(ctx, mixed) },
+			pace: perSecond(rated), prepare: func(ctx context.Context) (course, error) { return b.upgrade(ctx, token) },
 		},
 		{
 			name: "overload", what: "five times an ordinary peak, and back (rows L2, L3)", length: whole, prepare: with(nil),
@@ -84,14 +86,14 @@ func (b *bench) scenarios() ([]scenario, error) {
 func perSecond(rate float64) vegeta.Rate { return vegeta.Rate{Freq: int(rate), Per: time.Second} }
 
 // mix is what portals ask for: mostly single agents, some lists and searches, a few writes.
-func (b *bench) mix(token string) load {
-	find, publish := b.find(queries(200)), b.create(token)
+func (b *bench) mix(agents, search, token string) load {
+	get, list, find, publish := b.get(agents), b.list(agents), find(search, queries(200)), create(agents, token)
 	return func(random *rand.Rand) call {
 		switch p := random.IntN(100); {
 		case p < 80:
-			return b.get(random)
+			return get(random)
 		case p < 92:
-			return b.list(random)
+			return list(random)
 		case p < 97:
 			return find(random)
 		default:

@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -34,6 +35,7 @@ func (l *balancer) serve(ctx context.Context) (host string, end func(), err erro
 			}
 			r.SetURL(target)
 		},
+		ErrorLog:  log.New(io.Discard, "", 0), // a failure is counted by whoever asked
 		Transport: &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute},
 	}
 	server := &http.Server{Handler: proxy, ReadHeaderTimeout: requestTimeout}
@@ -43,7 +45,7 @@ func (l *balancer) serve(ctx context.Context) (host string, end func(), err erro
 
 // upgrade prepares the scenario: the load goes through a balancer, behind which the functions are replaced by those of the
 // last commit and, later, by ours again.
-func (b *bench) upgrade(ctx context.Context, next load) (course, error) {
+func (b *bench) upgrade(ctx context.Context, token string) (course, error) {
 	other, err := b.otherVersion(ctx)
 	if err != nil {
 		return course{}, err
@@ -54,11 +56,6 @@ func (b *bench) upgrade(ctx context.Context, next load) (course, error) {
 	host, end, err := l.serve(ctx)
 	if err != nil {
 		return course{}, err
-	}
-	through := func(random *rand.Rand) call {
-		c := next(random)
-		c.host = host
-		return c
 	}
 	replace := func(ctx context.Context) error {
 		for _, home := range []string{other, b.stand.Home} {
@@ -73,7 +70,7 @@ func (b *bench) upgrade(ctx context.Context, next load) (course, error) {
 		}
 		return nil
 	}
-	return course{next: through, meanwhile: replace, end: end}, nil
+	return course{next: b.mix(host, host, token), meanwhile: replace, end: end}, nil
 }
 
 // replace starts the functions of a home, sends what comes to them as soon as they are ready, and ends the old ones.
