@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -117,6 +118,60 @@ func TestList_Numerics(t *testing.T) {
 		Missing string `json:"missing"`
 	}](t.Context(), db, database.Listing{Columns: "1 as other", From: `(values (1)) v (k)`, Where: database.NewWhere(nil, nil), By: database.Order{Key: "k", Type: "int", ID: "'" + uuid.Nil.String() + "'::uuid"}}, database.Part{Limit: 1}); err == nil || !strings.Contains(err.Error(), "Missing") {
 		t.Errorf("no column for a member: %v", err)
+	}
+}
+
+// A JSON column is written as it stands, without blanks but those of its texts; null is left out where that is wanted.
+func TestList_JSON(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	type row struct {
+		Name     string         `json:"name"`
+		Document map[string]any `json:"document,omitempty"`
+	}
+	for value, want := range map[string]string{
+		`json_build_object('a', 1, 'b', 'x  "y" \ é', 'c', null)`: `[{"name":"n","document":{"a":1,"b":"x  \"y\" \\ é","c":null}}]`,
+		"'{\"z\" : [ 1.50 , {} ],\n\"a\":true}'::json":            `[{"name":"n","document":{"z":[1.50,{}],"a":true}}]`,
+		"null::json": `[{"name":"n"}]`,
+	} {
+		rows, _, err := database.List[row](t.Context(), db, database.Listing{
+			Columns: "'n'::text as name, " + value + " as document", From: `(values (1)) v (k)`, Where: database.NewWhere(nil, nil),
+			By: database.Order{Key: "k", Type: "int", ID: "'" + uuid.Nil.String() + "'::uuid"},
+		}, database.Part{Limit: 1})
+		if err != nil || string(rows.JSON) != want {
+			t.Errorf("%s: got %s, %v, want %s", value, rows.JSON, err, want)
+		}
+	}
+}
+
+// A row and what became of it come apart, whatever order its columns have.
+func TestChange(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	type row struct {
+		A string
+		B int
+	}
+	const columns = `select 2 as b, 'x' as a, `
+	for sql, want := range map[string]database.Outcome[row]{
+		columns + `true as done, true as allowed`:   {Row: row{"x", 2}, Done: true, Allowed: true},
+		columns + `false as done, true as allowed`:  {Row: row{"x", 2}, Allowed: true},
+		columns + `false as done, false as allowed`: {Row: row{"x", 2}},
+	} {
+		if got, err := database.Change[row](t.Context(), db, sql); err != nil || got != want {
+			t.Errorf("%s: got %+v, %v", sql, got, err)
+		}
+	}
+	for sql, want := range map[string]error{
+		columns + `true as done, true as allowed where false`: database.ErrNotFound,
+		`select 1 / 0 as b, 'x' as a, true, true`:             database.ErrInvalid,
+	} {
+		if _, err := database.Change[row](t.Context(), db, sql); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", sql, err, want)
+		}
+	}
+	if _, err := database.Change[row](t.Context(), db, `select 1 as other, true, true`); err == nil {
+		t.Error("a column that nobody wants: no error")
 	}
 }
 

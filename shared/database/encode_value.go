@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,14 +32,15 @@ var appenders = map[uint32]appender{
 	pgtype.Float8OID:      appendFloat,
 	pgtype.NumericOID:     appendNumeric,
 	pgtype.TimestamptzOID: appendTime,
+	pgtype.JSONOID:        appendJSON,
 	pgtype.TextArrayOID:   appendArray(appendText),
 	pgtype.UUIDArrayOID:   appendArray(appendUUID),
 }
 
 func appenderOf(column pgconn.FieldDescription) (appender, error) {
 	write, ok := appenders[column.DataTypeOID]
-	isText := column.DataTypeOID == pgtype.TextOID || column.DataTypeOID == pgtype.VarcharOID // which is the same in both formats
-	if !ok || column.Format != pgtype.BinaryFormatCode && !isText {
+	sameInBoth := slices.Contains([]uint32{pgtype.TextOID, pgtype.VarcharOID, pgtype.JSONOID}, column.DataTypeOID)
+	if !ok || column.Format != pgtype.BinaryFormatCode && !sameInBoth {
 		return nil, fmt.Errorf("column %s: type %d in format %d cannot be written as JSON", column.Name, column.DataTypeOID, column.Format)
 	}
 	return write, nil
@@ -61,6 +63,15 @@ func appendUUID(dst, value []byte) ([]byte, error) {
 }
 
 func appendText(dst, value []byte) ([]byte, error) { return jsontext.AppendQuote(dst, value) }
+
+// appendJSON writes a document as it stands, without the server's blanks.
+func appendJSON(dst, value []byte) ([]byte, error) {
+	document := jsontext.Value(slices.Clone(value))
+	if err := document.Compact(); err != nil {
+		return nil, fmt.Errorf("read a JSON column: %w", err)
+	}
+	return append(dst, document...), nil
+}
 
 func appendBool(dst, value []byte) ([]byte, error) {
 	if len(value) != 1 {
