@@ -11,7 +11,7 @@ import (
 
 // catalogue lists everything that migrations make, one line each, as the server says it: names, types, defaults,
 // constraints, indexes, bodies, triggers, policies, owners and privileges. It names no number that differs from run to
-// run.
+// run, such as the place that a dropped column has left behind.
 const catalogue = `
 	select coalesce(array_agg(line order by line collate "C"), '{}') from (
 		select 'schema ' || nspname || ' ' || coalesce(array_to_string(array(select a::text from unnest(nspacl) a order by a::text), ' '), '')
@@ -21,11 +21,11 @@ const catalogue = `
 			|| coalesce(array_to_string(array(select a::text from unnest(relacl) a order by a::text), ' '), '') || ' ' || coalesce(reloptions::text, '')
 		from pg_class c where relnamespace = to_regnamespace('plant')
 		union all
-		select 'column ' || attrelid::regclass || ' ' || attnum || ' ' || attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull || ' ' || attgenerated::text || ' '
+		select 'column ' || attrelid::regclass || ' ' || row_number() over (partition by attrelid order by attnum) || ' ' || attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull || ' ' || attgenerated::text || ' '
 			|| coalesce(pg_get_expr(adbin, adrelid), '') || ' ' || attcollation::regcollation || ' '
 			|| coalesce(array_to_string(array(select a::text from unnest(attacl) a order by a::text), ' '), '')
 		from pg_attribute a left join pg_attrdef on adrelid = attrelid and adnum = attnum
-		where attnum > 0 and attrelid in (select oid from pg_class where relnamespace = to_regnamespace('plant'))
+		where attnum > 0 and not attisdropped and attrelid in (select oid from pg_class where relnamespace = to_regnamespace('plant'))
 		union all
 		select 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || ' ' || convalidated
 		from pg_constraint where connamespace = to_regnamespace('plant')
@@ -124,9 +124,13 @@ func TestLoadDemo_IsAWholeCatalogue(t *testing.T) {
 		`select count(*) from plant.skills`:    40,
 		`select count(*) from plant.job_roles`: 15,
 		`select min(n) from (select count(a.id) n from plant.industries i left join plant.agents a on a.industry = i.slug group by i.slug) by_industry`: 15,
-		`select count(distinct status) from plant.agents`:               2,
-		`select count(*) from plant.agents where skill_ids <> '{}'`:     50,
-		`select count(*) from plant.agent_statistics where reviews > 0`: 20,
+		`select count(distinct status) from plant.agents`:                          2,
+		`select count(*) from plant.agents where skill_ids <> '{}'`:                50,
+		`select count(*) from plant.agent_statistics where reviews > 0`:            20,
+		`select count(*) from plant.teams`:                                         4,
+		`select count(*) from plant.skills where certified_at is not null`:         2,
+		`select count(*) from plant.skills where certification_expires_at < now()`: 1,
+		`select count(*) from plant.job_roles where certified_at is not null`:      1,
 	} {
 		if got := dbtest.Scalar[int](t, d, sql); got < least {
 			t.Errorf("%s: got %d, want at least %d", sql, got, least)
@@ -137,18 +141,27 @@ func TestLoadDemo_IsAWholeCatalogue(t *testing.T) {
 		`select count(*) from plant.agents a where not exists (select from plant.agent_search s where s.agent_id = a.id and s.words like '%' || lower(a.name) || '%')`,
 		`select count(*) from plant.agents a where array(select skill_id from plant.agent_skills k where k.agent_id = a.id order by 1) <> array(select unnest(a.skill_ids) order by 1)`,
 		`select count(*) from plant.agents where deleted_at is not null or version <> 1`,
+		`select count(*) from plant.teams where deleted_at is not null or version <> 1`,
+		`select count(*) from plant.teams t where array(select id from plant.agents where team_id = t.id order by 1) <> array(select unnest(t.agent_ids) order by 1)`,
+		`select count(*) from plant.job_roles j where array(select skill_id from plant.job_role_skills where job_role_id = j.id order by 1) <> array(select unnest(j.required_skills) order by 1)`,
 	} {
 		if got := dbtest.Scalar[int](t, d, wrong); got != 0 {
 			t.Errorf("%s: %d", wrong, got)
 		}
 	}
-	// What somebody has changed stays as it is.
+	// What somebody has changed stays as it is, and what they have deleted too.
+	d.Exec(t, `update plant.teams set deleted_at = now()`)
+	d.Exec(t, `update plant.agents set deleted_at = now() where industry = 'sales'`)
+	d.Exec(t, `update plant.job_roles set deleted_at = now() where name = 'Proposal specialist'`)
 	d.Exec(t, `update plant.agents set name = 'Mine' where id = (select min(id::text)::uuid from plant.agents)`)
 	if err := plantsql.LoadDemo(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
 	if got := dbtest.Scalar[int](t, d, `select count(*) from plant.agents where name = 'Mine'`); got != 1 {
 		t.Error("loading the demo data again has undone a change")
+	}
+	if got := dbtest.Scalar[int](t, d, `select count(*) from plant.teams where deleted_at is null`); got != 0 {
+		t.Errorf("loading the demo data again brought %d teams back", got)
 	}
 }
 

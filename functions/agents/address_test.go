@@ -230,13 +230,13 @@ func TestI30_Inventory(t *testing.T) {
 	s := start(t)
 	for _, operation := range apitest.Operations(t, Function) {
 		method, path, _ := strings.Cut(operation, " ")
-		if got := s.Do(t, method, strings.ReplaceAll(path, "{id}", apitest.AnID), "", "").Status; got == http.StatusMethodNotAllowed {
+		if got := s.Do(t, method, strings.NewReplacer("{id}", apitest.AnID, "{agent_id}", apitest.AnID).Replace(path), "", "").Status; got == http.StatusMethodNotAllowed {
 			t.Errorf("%s is described and not there", operation)
 		}
 	}
 	for _, path := range []string{
 		"/", "/api", "/api/v1", "/api/v1/agent", "/openapi.json", "/openapi.yaml", "/docs", "/schemas/Agent", "/schemas/Agent.json", "/debug/pprof/", "/metrics",
-		"/internal/sequence", "/api/v1/teams", "/api/v1/agents/x/y/z", "/api/v1/health", "/.env", "/.git/config",
+		"/internal/sequence", "/api/v1/team", "/api/v1/agents/x/y/z", "/api/v1/health", "/.env", "/.git/config",
 	} {
 		s.Do(t, "GET", path, s.Token(t, auth.Governor, "grace"), "").WantProblem(t, http.StatusNotFound, "NOT_FOUND")
 	}

@@ -182,10 +182,10 @@ func (a agents) transfer(ctx context.Context, in *struct {
 	})
 }
 
-// written answers an agent that a PUT or PATCH has changed.
-func written(agent catalog.Agent, err error) (*httpapi.Versioned[catalog.Agent], error) {
+// written answers what a PUT or PATCH has changed.
+func written[T httpapi.Tagged](resource T, err error) (*httpapi.Versioned[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return httpapi.Answer(httpapi.Conditional{}, agent)
+	return httpapi.Answer(httpapi.Conditional{}, resource)
 }

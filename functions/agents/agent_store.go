@@ -3,7 +3,6 @@ package agents
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -95,7 +94,7 @@ func (s agentStore) createAll(ctx context.Context, tx database.Tx, drafts []agen
 	batch := &pgx.Batch{}
 	var places []int
 	for i, draft := range drafts {
-		if faults := missing.faults(draft.references()); len(faults) > 0 {
+		if faults := missing.faults(draft.references(), "skill_ids"); len(faults) > 0 {
 			results[i].err = unknownReferences(faults)
 			continue
 		}
@@ -126,7 +125,7 @@ func (s agentStore) createAll(ctx context.Context, tx database.Tx, drafts []agen
 		return answers.Close()
 	}
 	if !dryRun {
-		return results, insert(ctx, tx)
+		return results, agentRows.explained(insert(ctx, tx))
 	}
 	var failed error
 	err = tx.InSavepoint(ctx, func(ctx context.Context, tx database.Tx) error {
@@ -139,36 +138,26 @@ func (s agentStore) createAll(ctx context.Context, tx database.Tx, drafts []agen
 	if failed == nil && !errors.Is(err, errDryRun) {
 		failed = err
 	}
-	return results, failed
+	return results, agentRows.explained(failed)
 }
 
-// onAgent completes an UPDATE of one agent, so that one statement changes it or tells why not: no row where there is no
-// such agent, done = false where it is another's, or breaks the condition, or has a version that the caller did not name.
-func onAgent(state, allowed, condition, changes string) string {
-	return `
-	with changed as (
-		update plant.agents set ` + changes + `, version = version + 1, updated_at = now()
-		where id = @id and ` + state + ` and (` + allowed + `) and ` + condition + `
-			and (@versions::bigint[] is null or version = any (@versions))
-		returning *),
-	a as (
-		select *, true as done, true as allowed from changed
-		union all
-		select *, false, coalesce(` + allowed + `, false) from plant.agents
-		where id = @id and ` + state + ` and not exists (select from changed))
-	select ` + catalog.AgentColumns + `, a.done, a.allowed
-	from a join plant.agent_statistics s on s.agent_id = a.id`
+var agentRows = rowsOf[catalog.Agent]{
+	table: "plant.agents", columns: catalog.AgentColumns, from: `a join plant.agent_statistics s on s.agent_id = a.id`, explain: explainAgent,
 }
 
-const (
-	isLive           = `deleted_at is null`
-	isRestorable     = `deleted_at > now() - interval '30 days'`
-	isOwner          = `@role::text = 'governor' or (owner_issuer = @issuer::text and owner = @caller::text)`
-	isOwnerOrService = `@role::text = 'service' or ` + isOwner
-)
+// explainAgent says which of the rules of agents is broken.
+func explainAgent(constraint string) error {
+	switch constraint {
+	case "agents_external_id_key":
+		return externalIDTaken()
+	case "teams_agent_ids_check":
+		return teamSize()
+	}
+	return nil
+}
 
 var (
-	changeAgent = onAgent(isLive, isOwner, `(@industry::text is null or industry = @industry)`, `
+	changeAgent = agentRows.changing(isLive, isOwner, `(@industry::text is null or industry = @industry)`, `
 		name = coalesce(@name, name),
 		specialization = coalesce(@specialization, specialization),
 		hourly_rate = coalesce(@hourly_rate, hourly_rate),
@@ -183,46 +172,23 @@ var (
 		languages = coalesce(@languages, languages),
 		exclusive = coalesce(@exclusive, exclusive),
 		external_id = case when @external_id_sent then @external_id else external_id end`)
-	setAgentStatus = onAgent(isLive, isOwnerOrService, `true`, `status = @status`)
-	deleteAgent    = onAgent(isLive, isOwner, `true`, `deleted_at = now()`)
-	restoreAgent   = onAgent(isRestorable, isOwner, `true`, `deleted_at = null`)
+	setAgentStatus = agentRows.changing(isLive, isOwnerOrService, `true`, `status = @status`)
+	deleteAgent    = agentRows.changing(isLive, isOwner, `true`, `deleted_at = now()`) // and so it leaves its team
+	restoreAgent   = agentRows.changing(isRestorable, isOwner, `true`, `deleted_at = null`)
 	// A team is its owner's, so the agent leaves it.
-	transferAgent = onAgent(isLive, isOwner, `true`,
+	transferAgent = agentRows.changing(isLive, isOwner, `true`,
 		`owner_issuer = coalesce(nullif(@new_issuer, ''), owner_issuer), owner = @new_owner, team_id = null`)
 )
 
-// update runs a statement made by onAgent as the caller. Unless may be nil, or tells which condition an agent breaks.
-func update(ctx context.Context, tx database.Tx, sql string, id uuid.UUID, versions []int64, args pgx.NamedArgs, unless func(catalog.Agent) error) (catalog.Agent, error) {
-	caller, _ := auth.FromContext(ctx)
-	args["id"], args["versions"] = id, versions
-	args["issuer"], args["caller"], args["role"] = caller.Issuer, caller.Owner, string(caller.Role)
-	type outcome struct {
-		catalog.Agent
-		Done, Allowed bool
-	}
-	found, err := database.One[outcome](ctx, tx, sql, args)
-	switch {
-	case database.Broken(err) == "agents_external_id_key":
-		return catalog.Agent{}, externalIDTaken()
-	case err != nil:
-		return catalog.Agent{}, err
-	case found.Done:
-		return found.Agent, nil
-	case !found.Allowed:
-		return catalog.Agent{}, database.ErrForbidden
-	case versions != nil && !slices.Contains(versions, found.Version):
-		return catalog.Agent{}, database.ErrStale
-	}
-	if unless != nil {
-		if err := unless(found.Agent); err != nil {
-			return catalog.Agent{}, err
-		}
-	}
-	// It fitted when the statement began, and somebody was faster: with another version, or by deleting it.
-	if versions != nil {
-		return catalog.Agent{}, database.ErrStale
-	}
-	return catalog.Agent{}, database.ErrNotFound
+// Who changes a team locks it before its agents; who changes whether an agent is in one does so too, or they would wait
+// for each other.
+const lockTeamsOf = `
+	select from plant.teams where id = $2 or id = (select team_id from plant.agents where id = $1) order by id for no key update`
+
+// lockTeams locks the team that an agent is in, and the one that it is to enter, which may be nil.
+func lockTeams(ctx context.Context, tx database.Tx, agent uuid.UUID, enters *uuid.UUID) error {
+	_, err := database.Exec(ctx, tx, lockTeamsOf, agent, enters)
+	return err
 }
 
 func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, change agentChange) (agent catalog.Agent, err error) {
@@ -238,11 +204,16 @@ func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, 
 			if err != nil {
 				return err
 			}
-			if faults := missing.faults(wanted); len(faults) > 0 {
+			if faults := missing.faults(wanted, "skill_ids"); len(faults) > 0 {
 				return unknownReferences(faults)
 			}
 		}
-		agent, err = update(ctx, tx, changeAgent, id, versions, pgx.NamedArgs{
+		if change.TeamID.Sent {
+			if err := lockTeams(ctx, tx, id, change.TeamID.Value); err != nil {
+				return err
+			}
+		}
+		agent, err = agentRows.change(ctx, tx, changeAgent, id, versions, pgx.NamedArgs{
 			"industry": change.Industry, "name": change.Name, "specialization": change.Specialization, "hourly_rate": change.HourlyRate,
 			"description": change.Description.Or(""), "skill_ids": change.SkillIDs.Or([]uuid.UUID{}),
 			"job_role_sent": change.JobRoleID.Sent, "job_role_id": change.JobRoleID.Value,
@@ -267,7 +238,7 @@ func (c agentChange) keepsIndustry(agent catalog.Agent) error {
 
 func (s agentStore) setStatus(ctx context.Context, id uuid.UUID, versions []int64, status string) (agent catalog.Agent, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		agent, err = update(ctx, tx, setAgentStatus, id, versions, pgx.NamedArgs{"status": status}, nil)
+		agent, err = agentRows.change(ctx, tx, setAgentStatus, id, versions, pgx.NamedArgs{"status": status}, nil)
 		return err
 	})
 	return agent, err
@@ -275,16 +246,22 @@ func (s agentStore) setStatus(ctx context.Context, id uuid.UUID, versions []int6
 
 func (s agentStore) delete(ctx context.Context, id uuid.UUID, versions []int64) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		_, err := update(ctx, tx, deleteAgent, id, versions, pgx.NamedArgs{}, nil)
+		if err := lockTeams(ctx, tx, id, nil); err != nil {
+			return err
+		}
+		_, err := agentRows.change(ctx, tx, deleteAgent, id, versions, pgx.NamedArgs{}, nil)
 		return err
 	})
 }
 
 func (s agentStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (catalog.Agent, error) {
-	return update(ctx, tx, restoreAgent, id, nil, pgx.NamedArgs{}, nil)
+	return agentRows.restore(ctx, tx, restoreAgent, id, pgx.NamedArgs{})
 }
 
 // transfer gives an agent to another owner, of the same issuer where none is named.
 func (s agentStore) transfer(ctx context.Context, tx database.Tx, id uuid.UUID, issuer, owner string) (catalog.Agent, error) {
-	return update(ctx, tx, transferAgent, id, nil, pgx.NamedArgs{"new_issuer": issuer, "new_owner": owner}, nil)
+	if err := lockTeams(ctx, tx, id, nil); err != nil {
+		return catalog.Agent{}, err
+	}
+	return agentRows.change(ctx, tx, transferAgent, id, nil, pgx.NamedArgs{"new_issuer": issuer, "new_owner": owner}, nil)
 }

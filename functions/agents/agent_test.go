@@ -12,16 +12,16 @@ import (
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
-// service is the agents function with a partner, Ada, whose requests it sends.
+// service is the agents function with a partner, Ada, and a governor, Grace, whose requests it sends.
 type service struct {
 	*apitest.Service
-	ada string
+	ada, grace string
 }
 
 func start(t *testing.T, opts ...apitest.Option) service {
 	t.Helper()
 	s := apitest.Start(t, Function, opts...)
-	return service{s, s.Token(t, auth.Partner, "ada")}
+	return service{s, s.Token(t, auth.Partner, "ada"), s.Token(t, auth.Governor, "grace")}
 }
 
 const writer = `{"name":"Campaign Writer","specialization":"Content writing","industry":"marketing","hourly_rate":85.0}`

@@ -19,10 +19,12 @@ const (
 	agentFields = "allowed_durations created_at currency description exclusive external_id hourly_rate id industry job_role_id languages metrics " +
 		"metrics.avg_rating metrics.completed_jobs metrics.response_time_seconds metrics.retention_rate metrics.total_jobs " +
 		"name owner price skill_ids specialization status tags team_id trial_days updated_at version"
-	skillFields    = "agents_with_skill category created_at description id name updated_at version"
-	jobRoleFields  = "created_at description id industry name required_skills seniority_level specializations updated_at version"
-	industryFields = "created_at description id name slug updated_at version"
-	problemFields  = "code detail request_id status timestamp title type"
+	skillFields     = "agents_with_skill category created_at description id name updated_at version"
+	certifiedFields = "certified_at certified_by evidence_url expired expires_at issuer level"
+	teamFields      = "agent_ids created_at description id job_role_id name owner updated_at version"
+	jobRoleFields   = "created_at description id industry name required_skills seniority_level specializations updated_at version"
+	industryFields  = "created_at description id name slug updated_at version"
+	problemFields   = "code detail request_id status timestamp title type"
 )
 
 // prefixed are the fields of objects that stand in another's field.
@@ -49,56 +51,68 @@ func fieldsOf(value any, at string, into map[string]bool) {
 func TestA17_FieldsOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	s, scheduler := startScheduled(t)
-	skill, role := s.skill(t, "Listening"), s.jobRole(t, "Listener")
-	s.DB.Exec(t, `insert into plant.job_role_skills values ($1, $2)`, role, skill)
+	skill := s.skill(t, "Listening")
+	s.jobRole(t, "Listener", skill)
 	draft := with("skill_ids", fmt.Sprintf("[%q]", skill))
 	one, two := s.publish(t, draft).ID.String(), s.publish(t, draft).ID.String()
-	industry := apitest.Decode[industry](t, s.Do(t, "GET", "/api/v1/industries/marketing", "", "")).ID.String()
+	s.team(t, s.jobRole(t, "Speaker"))
+	certification := " " + prefixed("certification", certifiedFields)
 	answers := map[string]string{ // by operation
-		"GET /api/v1/agents":                agentFields,
-		"GET /api/v1/agents/{id}":           agentFields,
-		"GET /api/v1/agents/compare":        prefixed("agents", agentFields+" skills"),
-		"GET /api/v1/agents/health":         "status",
-		"GET /api/v1/agents/ready":          "status",
-		"GET /api/v1/skills":                skillFields,
-		"GET /api/v1/skills/{id}":           skillFields,
-		"GET /api/v1/job-roles":             jobRoleFields,
-		"GET /api/v1/job-roles/{id}":        jobRoleFields,
-		"GET /api/v1/job-roles/{id}/skills": skillFields,
-		"GET /api/v1/industries":            industryFields,
-		"GET /api/v1/industries/{id}":       industryFields,
-		"POST /api/v1/agents":               agentFields,
-		"POST /api/v1/agents/batch":         prefixed("results", "id index status"),
-		"PUT /api/v1/agents/{id}":           agentFields,
-		"PATCH /api/v1/agents/{id}":         agentFields,
-		"PUT /api/v1/agents/{id}/status":    agentFields,
-		"POST /api/v1/agents/{id}/restore":  agentFields,
-		"POST /api/v1/agents/{id}/transfer": agentFields,
-		"DELETE /api/v1/agents/{id}":        "",
+		"GET /api/v1/agents":                          agentFields,
+		"GET /api/v1/agents/{id}":                     agentFields,
+		"GET /api/v1/agents/compare":                  prefixed("agents", agentFields+" skills"),
+		"GET /api/v1/agents/health":                   "status",
+		"GET /api/v1/agents/ready":                    "status",
+		"GET /api/v1/skills":                          skillFields + certification, // of one whose certification was not to be taken back
+		"GET /api/v1/skills/{id}":                     skillFields,
+		"GET /api/v1/job-roles":                       jobRoleFields + certification,
+		"GET /api/v1/job-roles/{id}":                  jobRoleFields,
+		"GET /api/v1/job-roles/{id}/skills":           skillFields,
+		"GET /api/v1/industries":                      industryFields,
+		"GET /api/v1/industries/{id}":                 industryFields,
+		"POST /api/v1/agents":                         agentFields,
+		"POST /api/v1/agents/batch":                   prefixed("results", "id index status"),
+		"PUT /api/v1/agents/{id}":                     agentFields,
+		"PATCH /api/v1/agents/{id}":                   agentFields,
+		"PUT /api/v1/agents/{id}/status":              agentFields,
+		"POST /api/v1/agents/{id}/restore":            agentFields,
+		"POST /api/v1/agents/{id}/transfer":           agentFields,
+		"DELETE /api/v1/agents/{id}":                  "",
+		"POST /api/v1/skills/{id}/certify":            skillFields + certification,
+		"POST /api/v1/job-roles/{id}/certify":         jobRoleFields + certification,
+		"DELETE /api/v1/skills/{id}/certification":    "",
+		"DELETE /api/v1/job-roles/{id}/certification": "",
+		"PUT /api/v1/teams/{id}/agents/{agent_id}":    teamFields,
+		"DELETE /api/v1/teams/{id}/agents/{agent_id}": "",
+		"GET /api/v1/teams":                           teamFields,
+		"GET /api/v1/teams/{id}":                      teamFields,
+	}
+	for resource, fields := range map[string]string{"skills": skillFields, "job-roles": jobRoleFields, "industries": industryFields, "teams": teamFields} {
+		for _, operation := range []string{"POST", "PUT /{id}", "PATCH /{id}", "POST /{id}/restore"} {
+			method, suffix, _ := strings.Cut(operation, " ")
+			answers[method+" /api/v1/"+resource+suffix] = fields
+		}
+		answers["DELETE /api/v1/"+resource+"/{id}"] = ""
 	}
 	operations := apitest.Operations(t, Function)
-	slices.SortStableFunc(operations, func(a, b string) int { // what writes is asked for last, and what deletes before what restores
-		rank := func(operation string) int {
-			return slices.IndexFunc([]string{"GET", "P", "DELETE"}, func(m string) bool { return strings.HasPrefix(operation, m) }) + strings.Count(operation, "/restore")*3
-		}
-		return rank(a) - rank(b)
-	})
 	for _, operation := range operations {
 		want, written := answers[operation]
 		if !written {
 			t.Errorf("%s has no row in the table", operation)
 			continue
 		}
-		method, path, _ := strings.Cut(operation, " ")
-		id := map[string]string{"agents": one, "skills": skill.String(), "job-roles": role.String(), "industries": industry}[strings.Split(path, "/")[3]]
-		path = strings.ReplaceAll(path, "{id}", id)
-		if strings.HasSuffix(path, "/compare") {
-			path += "?ids=" + one + "," + two
-		}
+		method, _, _ := strings.Cut(operation, " ")
 		succeeded := 0
 		for i, token := range s.tokens(t, scheduler) {
+			path, body, _ := s.arrange(t, operation)
+			if strings.HasSuffix(path, "/compare") {
+				path += "?ids=" + one + "," + two
+			}
 			allowed := problemFields
-			answer := s.Do(t, method, path, token, matrix[operation].body)
+			answer := s.Do(t, method, path, token, body)
+			if answer.Status == http.StatusUnprocessableEntity {
+				allowed += " " + prefixed("errors", "location message value")
+			}
 			if answer.Status < http.StatusBadRequest {
 				allowed = want
 				succeeded++

@@ -16,7 +16,7 @@ import (
 func startFuzzed(f *testing.F) service {
 	f.Helper()
 	s := apitest.Start(f, Function)
-	return service{s, s.Token(f, auth.Partner, "ada")}
+	return service{s, s.Token(f, auth.Partner, "ada"), s.Token(f, auth.Governor, "grace")}
 }
 
 // onWire writes what cannot stand in a request's first line as the escapes that it arrives as.

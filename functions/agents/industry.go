@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
@@ -34,12 +35,31 @@ type industries struct {
 	cursors httpapi.Cursors
 }
 
+func (i industries) create(ctx context.Context, in *struct {
+	httpapi.Keyed
+	Body industryDraft
+},
+) (*httpapi.Written[industry], error) {
+	return httpapi.Once(ctx, i.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[industry], error) {
+		created, err := i.store.create(ctx, tx, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusCreated, "/api/v1/industries/"+created.ID.String(), created)
+	})
+}
+
+// IndustryKey names one industry. Embed it in the input of an operation with {id} in its path.
+type IndustryKey struct {
+	IDOrSlug string `path:"id" maxLength:"63" doc:"the industry's id or slug"`
+}
+
 func (i industries) get(ctx context.Context, in *struct {
-	ID string `path:"id" maxLength:"63" doc:"the industry's id or slug"`
+	IndustryKey
 	httpapi.Conditional
 },
 ) (*httpapi.Versioned[industry], error) {
-	found, err := i.store.byIDOrSlug(ctx, in.ID)
+	found, err := i.store.byIDOrSlug(ctx, in.IDOrSlug)
 	if err != nil {
 		return nil, err
 	}
@@ -59,4 +79,35 @@ func (i industries) list(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return httpapi.NextPage(i.cursors, in.Page, rows, total)
+}
+
+func (i industries) change(ctx context.Context, in *struct {
+	IndustryKey
+	httpapi.Precondition
+	Body industryChange
+},
+) (*httpapi.Versioned[industry], error) {
+	return written(i.store.change(ctx, in.IDOrSlug, in.Versions(), in.Body))
+}
+
+func (i industries) delete(ctx context.Context, in *struct {
+	IndustryKey
+	httpapi.Precondition
+},
+) (*struct{}, error) {
+	return nil, i.store.delete(ctx, in.IDOrSlug, in.Versions())
+}
+
+func (i industries) restore(ctx context.Context, in *struct {
+	httpapi.Keyed
+	IndustryKey
+},
+) (*httpapi.Written[industry], error) {
+	return httpapi.Once(ctx, i.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[industry], error) {
+		restored, err := i.store.restore(ctx, tx, in.IDOrSlug)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusOK, "", restored)
+	})
 }

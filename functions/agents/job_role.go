@@ -2,35 +2,52 @@ package agents
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
 // jobRole is work that an agent, or a team of them, can fill.
 type jobRole struct {
-	ID              uuid.UUID   `json:"id" format:"uuid"`
-	Name            string      `json:"name"`
-	Description     string      `json:"description"`
-	RequiredSkills  []uuid.UUID `json:"required_skills" format:"uuid"`
-	SeniorityLevel  string      `json:"seniority_level" enum:"junior,mid,senior"`
-	Industry        *string     `json:"industry" doc:"an industry's slug; null for any"`
-	Specializations []string    `json:"specializations"`
-	Version         int64       `json:"version"`
-	CreatedAt       time.Time   `json:"created_at"`
-	UpdatedAt       time.Time   `json:"updated_at"`
+	ID              uuid.UUID      `json:"id" format:"uuid"`
+	Name            string         `json:"name"`
+	Description     string         `json:"description"`
+	RequiredSkills  []uuid.UUID    `json:"required_skills" format:"uuid"`
+	SeniorityLevel  string         `json:"seniority_level" enum:"junior,mid,senior"`
+	Industry        *string        `json:"industry" doc:"an industry's slug; null for any"`
+	Specializations []string       `json:"specializations"`
+	Certification   *certification `json:"certification,omitempty" doc:"absent where there is none"`
+	Version         int64          `json:"version"`
+	CreatedAt       time.Time      `json:"created_at"`
+	UpdatedAt       time.Time      `json:"updated_at"`
 }
 
-// Tag implements httpapi.Tagged.
-func (j jobRole) Tag() (version int64, derived any) { return j.Version, nil }
+// Tag implements httpapi.Tagged: a certification expires without a new version.
+func (j jobRole) Tag() (version int64, derived any) { return j.Version, j.Certification.hasExpired() }
 
 // jobRoles answers what is asked of job roles.
 type jobRoles struct {
 	store     jobRoleStore
 	ofJobRole func(ctx context.Context, jobRole uuid.UUID) ([]skill, error)
 	cursors   httpapi.Cursors
+}
+
+func (j jobRoles) create(ctx context.Context, in *struct {
+	httpapi.Keyed
+	Body jobRoleDraft
+},
+) (*httpapi.Written[jobRole], error) {
+	return httpapi.Once(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[jobRole], error) {
+		created, err := j.store.create(ctx, tx, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusCreated, "/api/v1/job-roles/"+created.ID.String(), created)
+	})
 }
 
 func (j jobRoles) get(ctx context.Context, in *struct {
@@ -71,4 +88,58 @@ func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*struct{ Body [
 		return nil, err
 	}
 	return &struct{ Body []skill }{required}, nil
+}
+
+func (j jobRoles) change(ctx context.Context, in *struct {
+	httpapi.ByID
+	httpapi.Precondition
+	Body jobRoleChange
+},
+) (*httpapi.Versioned[jobRole], error) {
+	return written(j.store.change(ctx, in.ID, in.Versions(), in.Body))
+}
+
+func (j jobRoles) delete(ctx context.Context, in *struct {
+	httpapi.ByID
+	httpapi.Precondition
+},
+) (*struct{}, error) {
+	return nil, j.store.delete(ctx, in.ID, in.Versions())
+}
+
+func (j jobRoles) restore(ctx context.Context, in *struct {
+	httpapi.Keyed
+	httpapi.ByID
+},
+) (*httpapi.Written[jobRole], error) {
+	return httpapi.Once(ctx, j.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[jobRole], error) {
+		restored, err := j.store.restore(ctx, tx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusOK, "", restored)
+	})
+}
+
+func (j jobRoles) certify(ctx context.Context, in *struct {
+	httpapi.Keyed
+	httpapi.ByID
+	Body certificationDraft
+},
+) (*httpapi.Written[jobRole], error) {
+	return httpapi.Once(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[jobRole], error) {
+		certified, err := j.store.certify(ctx, tx, in.ID, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusOK, "", certified)
+	})
+}
+
+func (j jobRoles) uncertify(ctx context.Context, in *struct {
+	httpapi.ByID
+	httpapi.Precondition
+},
+) (*struct{}, error) {
+	return nil, j.store.uncertify(ctx, in.ID, in.Versions())
 }

@@ -1,19 +1,33 @@
 package agents
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/httpapi"
 )
 
 // jobRoleStore is the SQL of job roles.
 type jobRoleStore struct{ db *database.DB }
 
 const jobRoleColumns = `
-	j.id, j.name, j.description, j.seniority_level, j.industry, j.specializations, j.version, j.created_at, j.updated_at,
-	array(select r.skill_id from plant.job_role_skills r where r.job_role_id = j.id order by r.skill_id) as required_skills`
+	j.id, j.name, j.description, j.required_skills, j.seniority_level, j.industry, j.specializations, ` + certificationColumn + `,
+	j.version, j.created_at, j.updated_at`
+
+var jobRoleRows = rowsOf[jobRole]{table: "plant.job_roles", columns: jobRoleColumns, from: "j", explain: func(constraint string) error {
+	switch constraint {
+	case "job_roles_name_key":
+		return httpapi.Conflict.Problem("another job role has this name")
+	case "job_roles_certification_expires_later":
+		return expiresTooSoon()
+	}
+	return nil
+}}
 
 const jobRoleByID = `
 	select ` + jobRoleColumns + ` from plant.job_roles j where j.id = $1 and j.deleted_at is null`
@@ -38,4 +52,97 @@ func (s jobRoleStore) list(ctx context.Context, industry, seniority string, part
 	return database.List[jobRole](ctx, s.db, database.Listing{
 		Columns: jobRoleColumns, From: `plant.job_roles j`, Where: where, By: newestJobRoles,
 	}, part)
+}
+
+// unknown tells which of the skills and the industry that a body refers to do not exist: refusal is nil where all do.
+func (s jobRoleStore) unknown(ctx context.Context, tx database.Tx, skills []uuid.UUID, industry *string) (refusal, err error) {
+	wanted := references{SkillIDs: skills}
+	if industry != nil {
+		wanted.Industries = []string{*industry}
+	}
+	if !wanted.any() {
+		return nil, nil
+	}
+	caller, _ := auth.FromContext(ctx)
+	missing, err := lookFor(ctx, tx, wanted, caller)
+	if faults := missing.faults(wanted, "required_skills"); len(faults) > 0 {
+		refusal = unknownReferences(faults)
+	}
+	return refusal, err
+}
+
+var createJobRole = jobRoleRows.creating(`
+	insert into plant.job_roles (id, name, description, required_skills, seniority_level, industry, specializations)
+	values (@id, @name, @description, @required_skills, @seniority_level, @industry, @specializations)`)
+
+func (s jobRoleStore) create(ctx context.Context, tx database.Tx, draft jobRoleDraft) (jobRole, error) {
+	if refusal, err := s.unknown(ctx, tx, draft.RequiredSkills, draft.Industry); err != nil || refusal != nil {
+		return jobRole{}, cmp.Or(err, refusal)
+	}
+	return jobRoleRows.create(ctx, tx, createJobRole, pgx.NamedArgs{
+		"name": draft.Name, "description": draft.Description, "required_skills": draft.RequiredSkills, "seniority_level": draft.SeniorityLevel,
+		"industry": draft.Industry, "specializations": draft.Specializations,
+	})
+}
+
+var (
+	changeJobRole = jobRoleRows.changing(isLive, isGovernor, `@known::boolean`, `
+		name = coalesce(@name, name),
+		description = coalesce(@description, description),
+		required_skills = coalesce(@required_skills, required_skills),
+		seniority_level = coalesce(@seniority_level, seniority_level),
+		industry = case when @industry_sent then @industry else industry end,
+		specializations = coalesce(@specializations, specializations)`)
+	deleteJobRole    = jobRoleRows.changing(isLive, isGovernor, `@unused::boolean`, `deleted_at = now()`)
+	restoreJobRole   = jobRoleRows.changing(isRestorable, isGovernor, `true`, `deleted_at = null`)
+	certifyJobRole   = jobRoleRows.changing(isLive, isGovernor, `true`, certified)
+	uncertifyJobRole = jobRoleRows.changing(isLive, isGovernor, isCertified, uncertified)
+)
+
+func (s jobRoleStore) change(ctx context.Context, id uuid.UUID, versions []int64, change jobRoleChange) (found jobRole, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		refusal, err := s.unknown(ctx, tx, change.RequiredSkills, change.Industry.Value)
+		if err != nil {
+			return err
+		}
+		found, err = jobRoleRows.change(ctx, tx, changeJobRole, id, versions, pgx.NamedArgs{
+			"name": change.Name, "description": change.Description.Or(""), "required_skills": change.RequiredSkills,
+			"seniority_level": change.SeniorityLevel, "industry_sent": change.Industry.Sent, "industry": change.Industry.Value,
+			"specializations": change.Specializations.Or([]string{}), "known": refusal == nil,
+		}, because[jobRole](refusal))
+		return err
+	})
+	return found, err
+}
+
+const lockJobRole = `select from plant.job_roles where id = $1 and deleted_at is null for update`
+
+var usersOfJobRole = usedBy("agent", `plant.agents u`, `u.job_role_id = $1 and u.deleted_at is null`) + `
+	union all` + usedBy("team", `plant.teams u`, `u.job_role_id = $1 and u.deleted_at is null`)
+
+func (s jobRoleStore) delete(ctx context.Context, id uuid.UUID, versions []int64) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		refusal, err := stillUsed(ctx, tx, "job role", lockJobRole, usersOfJobRole, id)
+		if err != nil {
+			return err
+		}
+		_, err = jobRoleRows.change(ctx, tx, deleteJobRole, id, versions, pgx.NamedArgs{"unused": refusal == nil}, because[jobRole](refusal))
+		return err
+	})
+}
+
+func (s jobRoleStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (jobRole, error) {
+	return jobRoleRows.restore(ctx, tx, restoreJobRole, id, pgx.NamedArgs{})
+}
+
+func (s jobRoleStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (jobRole, error) {
+	return jobRoleRows.change(ctx, tx, certifyJobRole, id, nil, certificationArgs(ctx, draft), nil)
+}
+
+// uncertify takes a certification back; where there is none, it is not found.
+func (s jobRoleStore) uncertify(ctx context.Context, id uuid.UUID, versions []int64) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		_, err := jobRoleRows.change(ctx, tx, uncertifyJobRole, id, versions, pgx.NamedArgs{}, because[jobRole](database.ErrNotFound))
+		return err
+	})
 }

@@ -84,10 +84,14 @@ func (s service) skill(t *testing.T, name string) uuid.UUID {
 	return id
 }
 
-func (s service) jobRole(t *testing.T, name string) uuid.UUID {
+// jobRole adds a job role that requires the skills, or one of its own.
+func (s service) jobRole(t *testing.T, name string, skills ...uuid.UUID) uuid.UUID {
 	t.Helper()
+	if len(skills) == 0 {
+		skills = []uuid.UUID{s.skill(t, "What takes a "+name)}
+	}
 	id := uuid.Must(uuid.NewV7())
-	s.DB.Exec(t, `insert into plant.job_roles (id, name, seniority_level) values ($1, $2, 'mid')`, id, name)
+	s.DB.Exec(t, `insert into plant.job_roles (id, name, seniority_level, required_skills) values ($1, $2, 'mid', $3)`, id, name, skills)
 	return id
 }
 
@@ -167,7 +171,7 @@ func TestList_OrdersAreTotal(t *testing.T) {
 	if diff := gocmp.Diff(ids(market[10:15]), ids(skipped)); diff != "" {
 		t.Errorf("skip=10: %s", diff)
 	}
-	for path, want := range map[string]int{"skills": 1, "job-roles": 1, "industries": 3} {
+	for path, want := range map[string]int{"skills": 2, "job-roles": 1, "industries": 3} {
 		answer := s.Do(t, "GET", "/api/v1/"+path+"?count=exact&limit=1", "", "").Want(t, http.StatusOK)
 		if got := answer.Header.Get("X-Total-Count"); got != fmt.Sprint(want) {
 			t.Errorf("%s: X-Total-Count is %s", path, got)

@@ -14,9 +14,10 @@ func register(api *httpapi.API, db *database.DB) {
 	skills := skills{store: skillStore{db}, cursors: api.Cursors}
 	jobRoles := jobRoles{store: jobRoleStore{db}, ofJobRole: skills.store.ofJobRole, cursors: api.Cursors}
 	industries := industries{store: industryStore{db}, cursors: api.Cursors}
+	teams := teams{store: teamStore{db}, cursors: api.Cursors}
 
 	on, doc, creates := api.Operations, httpapi.Doc, httpapi.Creates
-	partner := httpapi.Needs(auth.Partner)
+	partner, governor := httpapi.Needs(auth.Partner), httpapi.Needs(auth.Governor)
 	partnerOrService := httpapi.Needs(auth.Partner, auth.Service)
 
 	huma.Post(on, "/api/v1/agents", agents.create, doc("Publish an agent"), partner, creates)
@@ -31,13 +32,42 @@ func register(api *httpapi.API, db *database.DB) {
 	huma.Post(on, "/api/v1/agents/{id}/restore", agents.restore, doc("Bring a deleted agent back"), partner)
 	huma.Post(on, "/api/v1/agents/{id}/transfer", agents.transfer, doc("Give an agent to another owner"), partner)
 
+	huma.Post(on, "/api/v1/skills", skills.create, doc("Add a skill"), governor, creates)
 	huma.Get(on, "/api/v1/skills", skills.list, doc("List skills"))
 	huma.Get(on, "/api/v1/skills/{id}", skills.get, doc("Get a skill"))
+	huma.Put(on, "/api/v1/skills/{id}", skills.change, doc("Change some fields of a skill"), governor)
+	huma.Patch(on, "/api/v1/skills/{id}", skills.change, doc("Change a skill by JSON Merge Patch"), governor)
+	huma.Delete(on, "/api/v1/skills/{id}", skills.delete, doc("Delete a skill that nothing uses"), governor)
+	huma.Post(on, "/api/v1/skills/{id}/restore", skills.restore, doc("Bring a deleted skill back"), governor)
+	huma.Post(on, "/api/v1/skills/{id}/certify", skills.certify, doc("Certify a skill, in place of an earlier certification"), governor)
+	huma.Delete(on, "/api/v1/skills/{id}/certification", skills.uncertify, doc("Take a skill's certification back"), governor)
 
+	huma.Post(on, "/api/v1/job-roles", jobRoles.create, doc("Add a job role"), governor, creates)
 	huma.Get(on, "/api/v1/job-roles", jobRoles.list, doc("List job roles"))
 	huma.Get(on, "/api/v1/job-roles/{id}", jobRoles.get, doc("Get a job role"))
 	huma.Get(on, "/api/v1/job-roles/{id}/skills", jobRoles.skills, doc("List the skills that a job role requires"))
+	huma.Put(on, "/api/v1/job-roles/{id}", jobRoles.change, doc("Change some fields of a job role"), governor)
+	huma.Patch(on, "/api/v1/job-roles/{id}", jobRoles.change, doc("Change a job role by JSON Merge Patch"), governor)
+	huma.Delete(on, "/api/v1/job-roles/{id}", jobRoles.delete, doc("Delete a job role that nothing uses"), governor)
+	huma.Post(on, "/api/v1/job-roles/{id}/restore", jobRoles.restore, doc("Bring a deleted job role back"), governor)
+	huma.Post(on, "/api/v1/job-roles/{id}/certify", jobRoles.certify, doc("Certify a job role, in place of an earlier certification"), governor)
+	huma.Delete(on, "/api/v1/job-roles/{id}/certification", jobRoles.uncertify, doc("Take a job role's certification back"), governor)
 
+	huma.Post(on, "/api/v1/industries", industries.create, doc("Add an industry"), governor, creates)
 	huma.Get(on, "/api/v1/industries", industries.list, doc("List industries"))
 	huma.Get(on, "/api/v1/industries/{id}", industries.get, doc("Get an industry by id or slug"))
+	huma.Put(on, "/api/v1/industries/{id}", industries.change, doc("Change some fields of an industry"), governor)
+	huma.Patch(on, "/api/v1/industries/{id}", industries.change, doc("Change an industry by JSON Merge Patch"), governor)
+	huma.Delete(on, "/api/v1/industries/{id}", industries.delete, doc("Delete an industry that nothing uses"), governor)
+	huma.Post(on, "/api/v1/industries/{id}/restore", industries.restore, doc("Bring a deleted industry back"), governor)
+
+	huma.Post(on, "/api/v1/teams", teams.create, doc("Make a team of agents"), partner, creates)
+	huma.Get(on, "/api/v1/teams", teams.list, doc("List teams"))
+	huma.Get(on, "/api/v1/teams/{id}", teams.get, doc("Get a team"))
+	huma.Put(on, "/api/v1/teams/{id}", teams.change, doc("Change some fields of a team"), partner)
+	huma.Patch(on, "/api/v1/teams/{id}", teams.change, doc("Change a team by JSON Merge Patch"), partner)
+	huma.Delete(on, "/api/v1/teams/{id}", teams.delete, doc("Delete a team; its agents stay"), partner)
+	huma.Post(on, "/api/v1/teams/{id}/restore", teams.restore, doc("Bring a deleted team back"), partner)
+	huma.Put(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.addAgent, doc("Let an agent into a team"), partner)
+	huma.Delete(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.removeAgent, doc("Take an agent out of a team"), partner)
 }

@@ -2,32 +2,51 @@ package agents
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
 // skill is something that agents can do.
 type skill struct {
-	ID              uuid.UUID `json:"id" format:"uuid"`
-	Name            string    `json:"name"`
-	Description     string    `json:"description"`
-	Category        string    `json:"category" enum:"technical,soft_skill,domain_expertise,certification"`
-	AgentsWithSkill int64     `json:"agents_with_skill" doc:"how many agents have it"`
-	Version         int64     `json:"version"`
-	CreatedAt       time.Time `json:"created_at"`
-	UpdatedAt       time.Time `json:"updated_at"`
+	ID              uuid.UUID      `json:"id" format:"uuid"`
+	Name            string         `json:"name"`
+	Description     string         `json:"description"`
+	Category        string         `json:"category" enum:"technical,soft_skill,domain_expertise,certification"`
+	Certification   *certification `json:"certification,omitempty" doc:"absent where there is none"`
+	AgentsWithSkill int64          `json:"agents_with_skill" doc:"how many agents have it"`
+	Version         int64          `json:"version"`
+	CreatedAt       time.Time      `json:"created_at"`
+	UpdatedAt       time.Time      `json:"updated_at"`
 }
 
-// Tag implements httpapi.Tagged: the count changes without a new version.
-func (s skill) Tag() (version int64, derived any) { return s.Version, s.AgentsWithSkill }
+// Tag implements httpapi.Tagged: the count changes without a new version, and a certification expires without one.
+func (s skill) Tag() (version int64, derived any) {
+	return s.Version, []any{s.AgentsWithSkill, s.Certification.hasExpired()}
+}
 
 // skills answers what is asked of skills.
 type skills struct {
 	store   skillStore
 	cursors httpapi.Cursors
+}
+
+func (s skills) create(ctx context.Context, in *struct {
+	httpapi.Keyed
+	Body skillDraft
+},
+) (*httpapi.Written[skill], error) {
+	return httpapi.Once(ctx, s.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[skill], error) {
+		created, err := s.store.create(ctx, tx, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusCreated, "/api/v1/skills/"+created.ID.String(), created)
+	})
 }
 
 func (s skills) get(ctx context.Context, in *struct {
@@ -56,4 +75,58 @@ func (s skills) list(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return httpapi.NextPage(s.cursors, in.Page, rows, total)
+}
+
+func (s skills) change(ctx context.Context, in *struct {
+	httpapi.ByID
+	httpapi.Precondition
+	Body skillChange
+},
+) (*httpapi.Versioned[skill], error) {
+	return written(s.store.change(ctx, in.ID, in.Versions(), in.Body))
+}
+
+func (s skills) delete(ctx context.Context, in *struct {
+	httpapi.ByID
+	httpapi.Precondition
+},
+) (*struct{}, error) {
+	return nil, s.store.delete(ctx, in.ID, in.Versions())
+}
+
+func (s skills) restore(ctx context.Context, in *struct {
+	httpapi.Keyed
+	httpapi.ByID
+},
+) (*httpapi.Written[skill], error) {
+	return httpapi.Once(ctx, s.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[skill], error) {
+		restored, err := s.store.restore(ctx, tx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusOK, "", restored)
+	})
+}
+
+func (s skills) certify(ctx context.Context, in *struct {
+	httpapi.Keyed
+	httpapi.ByID
+	Body certificationDraft
+},
+) (*httpapi.Written[skill], error) {
+	return httpapi.Once(ctx, s.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[skill], error) {
+		certified, err := s.store.certify(ctx, tx, in.ID, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		return httpapi.Wrote(http.StatusOK, "", certified)
+	})
+}
+
+func (s skills) uncertify(ctx context.Context, in *struct {
+	httpapi.ByID
+	httpapi.Precondition
+},
+) (*struct{}, error) {
+	return nil, s.store.uncertify(ctx, in.ID, in.Versions())
 }

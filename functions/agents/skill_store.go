@@ -4,17 +4,29 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/httpapi"
 )
 
 // skillStore is the SQL of skills.
 type skillStore struct{ db *database.DB }
 
 const skillColumns = `
-	k.id, k.name, k.description, k.category, k.version, k.created_at, k.updated_at,
+	k.id, k.name, k.description, k.category, ` + certificationColumn + `, k.version, k.created_at, k.updated_at,
 	(select count(*) from plant.agent_skills l join plant.agents a on a.id = l.agent_id
 		where l.skill_id = k.id and a.deleted_at is null) as agents_with_skill`
+
+var skillRows = rowsOf[skill]{table: "plant.skills", columns: skillColumns, from: "k", explain: func(constraint string) error {
+	switch constraint {
+	case "skills_name_key":
+		return httpapi.Conflict.Problem("another skill has this name")
+	case "skills_certification_expires_later":
+		return expiresTooSoon()
+	}
+	return nil
+}}
 
 const skillByID = `
 	select ` + skillColumns + ` from plant.skills k where k.id = $1 and k.deleted_at is null`
@@ -45,4 +57,62 @@ const skillsOfJobRole = `
 // ofJobRole returns the skills that a job role requires, by name; none where there is no such role.
 func (s skillStore) ofJobRole(ctx context.Context, jobRole uuid.UUID) ([]skill, error) {
 	return database.All[skill](ctx, s.db, skillsOfJobRole, jobRole)
+}
+
+var createSkill = skillRows.creating(`
+	insert into plant.skills (id, name, description, category) values (@id, @name, @description, @category)`)
+
+func (s skillStore) create(ctx context.Context, tx database.Tx, draft skillDraft) (skill, error) {
+	return skillRows.create(ctx, tx, createSkill, pgx.NamedArgs{"name": draft.Name, "description": draft.Description, "category": draft.Category})
+}
+
+var (
+	changeSkill = skillRows.changing(isLive, isGovernor, `true`, `
+		name = coalesce(@name, name), description = coalesce(@description, description), category = coalesce(@category, category)`)
+	deleteSkill    = skillRows.changing(isLive, isGovernor, `@unused::boolean`, `deleted_at = now()`)
+	restoreSkill   = skillRows.changing(isRestorable, isGovernor, `true`, `deleted_at = null`)
+	certifySkill   = skillRows.changing(isLive, isGovernor, `true`, certified)
+	uncertifySkill = skillRows.changing(isLive, isGovernor, isCertified, uncertified)
+)
+
+func (s skillStore) change(ctx context.Context, id uuid.UUID, versions []int64, change skillChange) (found skill, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		found, err = skillRows.change(ctx, tx, changeSkill, id, versions, pgx.NamedArgs{
+			"name": change.Name, "description": change.Description.Or(""), "category": change.Category,
+		}, nil)
+		return err
+	})
+	return found, err
+}
+
+const lockSkill = `select from plant.skills where id = $1 and deleted_at is null for update`
+
+var usersOfSkill = usedBy("agent", `plant.agent_skills l join plant.agents u on u.id = l.agent_id`, `l.skill_id = $1 and u.deleted_at is null`) + `
+	union all` + usedBy("job role", `plant.job_role_skills l join plant.job_roles u on u.id = l.job_role_id`, `l.skill_id = $1 and u.deleted_at is null`)
+
+func (s skillStore) delete(ctx context.Context, id uuid.UUID, versions []int64) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		refusal, err := stillUsed(ctx, tx, "skill", lockSkill, usersOfSkill, id)
+		if err != nil {
+			return err
+		}
+		_, err = skillRows.change(ctx, tx, deleteSkill, id, versions, pgx.NamedArgs{"unused": refusal == nil}, because[skill](refusal))
+		return err
+	})
+}
+
+func (s skillStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (skill, error) {
+	return skillRows.restore(ctx, tx, restoreSkill, id, pgx.NamedArgs{})
+}
+
+func (s skillStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (skill, error) {
+	return skillRows.change(ctx, tx, certifySkill, id, nil, certificationArgs(ctx, draft), nil)
+}
+
+// uncertify takes a certification back; where there is none, it is not found.
+func (s skillStore) uncertify(ctx context.Context, id uuid.UUID, versions []int64) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		_, err := skillRows.change(ctx, tx, uncertifySkill, id, versions, pgx.NamedArgs{}, because[skill](database.ErrNotFound))
+		return err
+	})
 }

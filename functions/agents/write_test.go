@@ -191,8 +191,7 @@ func TestSkills_CountTheirAgents(t *testing.T) {
 	count(2)
 	s.Do(t, "PUT", path, s.ada, `{"skill_ids":[]}`).Want(t, http.StatusOK)
 	count(1)
-	role := s.jobRole(t, "Role")
-	s.DB.Exec(t, `insert into plant.job_role_skills values ($1, $2)`, role, skill)
+	role := s.jobRole(t, "Role", skill)
 	if body := s.Do(t, "GET", "/api/v1/job-roles/"+role.String()+"/skills", "", "").Want(t, http.StatusOK).Body; !strings.Contains(body, `"name":"Shared"`) {
 		t.Error(body)
 	}

@@ -26,8 +26,8 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			select table_name || ' ' || string_agg(privilege_type, ',' order by privilege_type) from information_schema.role_table_grants
 			where grantee = 'plant_app' group by table_name`,
 			[]string{
-				"agent_search SELECT", "agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT", "idempotency_keys DELETE,INSERT,SELECT", "industries SELECT",
-				"job_role_skills SELECT", "job_roles SELECT", "search_words SELECT", "skills SELECT", "teams SELECT",
+				"agent_search SELECT", "agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT", "idempotency_keys DELETE,INSERT,SELECT",
+				"industries INSERT,SELECT", "job_role_skills SELECT", "job_roles INSERT,SELECT", "search_words SELECT", "skills INSERT,SELECT", "teams INSERT,SELECT",
 			},
 		},
 		{
@@ -37,6 +37,14 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 				"agents.allowed_durations", "agents.currency", "agents.deleted_at", "agents.description", "agents.exclusive", "agents.external_id", "agents.hourly_rate",
 				"agents.job_role_id", "agents.languages", "agents.name", "agents.owner", "agents.owner_issuer", "agents.skill_ids", "agents.specialization", "agents.status",
 				"agents.tags", "agents.team_id", "agents.trial_days", "agents.updated_at", "agents.version",
+				"industries.deleted_at", "industries.description", "industries.name", "industries.updated_at", "industries.version",
+				"job_roles.certification_evidence_url", "job_roles.certification_expires_at", "job_roles.certification_issuer", "job_roles.certification_level",
+				"job_roles.certified_at", "job_roles.certified_by", "job_roles.certified_by_issuer", "job_roles.deleted_at", "job_roles.description", "job_roles.industry",
+				"job_roles.name", "job_roles.required_skills", "job_roles.seniority_level", "job_roles.specializations", "job_roles.updated_at", "job_roles.version",
+				"skills.category", "skills.certification_evidence_url", "skills.certification_expires_at", "skills.certification_issuer", "skills.certification_level",
+				"skills.certified_at", "skills.certified_by", "skills.certified_by_issuer", "skills.deleted_at", "skills.description", "skills.name",
+				"skills.updated_at", "skills.version",
+				"teams.agent_ids", "teams.deleted_at", "teams.description", "teams.job_role_id", "teams.name", "teams.updated_at", "teams.version",
 			},
 		},
 		{"tables with an owner and without forced row-level security", `
@@ -68,7 +76,10 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			[]string{
 				"agents changers update to plant_app", "agents creators insert to plant_app", "agents owner all to the owner", "agents readers select to plant_app",
 				"idempotency_keys callers all to plant_app", "idempotency_keys owner all to the owner",
-				"teams owner all to the owner", "teams readers select to plant_app",
+				"industries changers update to plant_app", "industries creators insert to plant_app", "industries owner all to the owner", "industries readers select to plant_app",
+				"job_roles changers update to plant_app", "job_roles creators insert to plant_app", "job_roles owner all to the owner", "job_roles readers select to plant_app",
+				"skills changers update to plant_app", "skills creators insert to plant_app", "skills owner all to the owner", "skills readers select to plant_app",
+				"teams changers update to plant_app", "teams creators insert to plant_app", "teams owner all to the owner", "teams readers select to plant_app",
 			},
 		},
 		{"policies of writes that let through whom they do not know", `

@@ -19,8 +19,10 @@ import (
 var valid = map[string]map[string]string{
 	"industries": {"id": "gen_random_uuid()", "slug": "'retail'", "name": "'Retail'"},
 	"skills":     {"id": "gen_random_uuid()", "name": "'Go'", "category": "'technical'"},
-	"job_roles":  {"id": "gen_random_uuid()", "name": "'Clerk'", "seniority_level": "'mid'", "industry": "'sales'"},
-	"teams":      {"id": "gen_random_uuid()", "owner_issuer": "'i'", "owner": "'ada'", "name": "'Team'", "job_role_id": role},
+	"job_roles":  {"id": "gen_random_uuid()", "name": "'Clerk'", "seniority_level": "'mid'", "industry": "'sales'", "required_skills": "array[" + aSkill + "::uuid]"},
+	"teams": {
+		"id": "gen_random_uuid()", "owner_issuer": "'i'", "owner": "'ada'", "name": "'Team'", "job_role_id": role, "agent_ids": "array[" + agent + "::uuid]",
+	},
 	"agents": {
 		"id": "gen_random_uuid()", "owner_issuer": "'i'", "owner": "'ada'", "name": "'Name'", "specialization": "'Work'", "industry": "'sales'", "hourly_rate": "10",
 	},
@@ -31,8 +33,9 @@ var valid = map[string]map[string]string{
 }
 
 const (
-	role  = "'01900000-0000-7000-8000-0000000000aa'"
-	agent = "'01900000-0000-7000-8000-0000000000bb'"
+	role   = "'01900000-0000-7000-8000-0000000000aa'"
+	agent  = "'01900000-0000-7000-8000-0000000000bb'"
+	aSkill = "'01900000-0000-7000-8000-0000000000cc'"
 )
 
 // with returns an INSERT of a valid row with some columns changed: "column = expression; …".
@@ -56,8 +59,9 @@ func with(table, changes string) string {
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
-	db.Exec(t, `insert into plant.job_roles (id, name, seniority_level) values (`+role+`, 'Role', 'mid')`)
-	db.Exec(t, strings.Replace(with("agents", ""), "gen_random_uuid()", agent, 1))
+	db.Exec(t, with("skills", "id = "+aSkill+"; name = 'A skill'"))
+	db.Exec(t, with("job_roles", "id = "+role+"; name = 'Role'"))
+	db.Exec(t, with("agents", "id = "+agent))
 	db.Exec(t, `delete from plant.agent_statistics`)
 	conn, err := pgx.Connect(t.Context(), db.OwnerURL)
 	if err != nil {
@@ -78,19 +82,31 @@ func TestConstraints(t *testing.T) {
 	version := rule{[]string{"1", "9223372036854775807"}, []string{"0", "-1"}}
 	few := rule{[]string{"'{}'", "array_fill('x'::text, '{50}')"}, []string{"array_fill('x'::text, '{51}')", "'{x,null}'"}}
 	count := rule{[]string{"0", "9223372036854775807"}, []string{"-1"}}
+	ids := func(count string) string {
+		return "(select array_agg(gen_random_uuid()) from generate_series(1, " + count + "))"
+	}
+	// A team of others than its agent's owner can only be one that is deleted.
+	ownerless := func(r rule) rule {
+		for i := range r.taken {
+			r.taken[i] += "; deleted_at = now()"
+		}
+		return r
+	}
 	rules := map[string]rule{
 		"industries.slug": {
-			[]string{"'a'", "'a-1-b'", "'0'", "repeat('a', 63)"},
-			[]string{"''", "'A'", "'a_b'", "'-a'", "'a-'", "'a--b'", "'a b'", "repeat('a', 64)", `E'a\n'`, "'é'"},
+			[]string{"'a'", "'a-1-b'", "'0'", "repeat('a', 63)", "'0190abcd-0000-7000-8000-0000000000a'", "repeat('a', 32)"},
+			[]string{"''", "'A'", "'a_b'", "'-a'", "'a-'", "'a--b'", "'a b'", "repeat('a', 64)", `E'a\n'`, "'é'", "'0190abcd-0000-7000-8000-0000000000aa'"},
 		},
-		"industries.name": text("255"), "industries.description": description, "industries.version": version,
+		"job_roles.required_skills": {nil, []string{"'{}'", "array[" + aSkill + "::uuid, null]", ids("101")}},
+		"teams.agent_ids":           {nil, []string{"'{}'", "array[" + agent + "::uuid, null]", ids("1001")}},
+		"industries.name":           text("255"), "industries.description": description, "industries.version": version,
 		"skills.name": name, "skills.description": description, "skills.version": version,
 		"skills.category":       {[]string{"'technical'", "'soft_skill'", "'domain_expertise'", "'certification'"}, []string{"''", "'Technical'", "'other'"}},
 		"job_roles.name":        name,
 		"job_roles.description": description, "job_roles.version": version,
 		"job_roles.seniority_level": {[]string{"'junior'", "'mid'", "'senior'"}, []string{"''", "'lead'"}},
 		"job_roles.specializations": {[]string{"'{}'", "'{a,b}'"}, []string{"'{a,null}'"}},
-		"teams.name":                name, "teams.description": description, "teams.version": version, "teams.owner": text("255"), "teams.owner_issuer": text("2048"),
+		"teams.name":                name, "teams.description": description, "teams.version": version, "teams.owner": ownerless(text("255")), "teams.owner_issuer": ownerless(text("2048")),
 		"agents.name": name, "agents.description": description, "agents.version": version, "agents.owner": text("255"), "agents.owner_issuer": text("2048"),
 		"agents.specialization": specialization, "agents.external_id": text("255"), "agents.tags": few, "agents.languages": few,
 		"agents.hourly_rate": {[]string{"0.01", "9999999999.99"}, []string{"0", "-1", "0.004"}},
@@ -113,6 +129,38 @@ func TestConstraints(t *testing.T) {
 		"idempotency_keys.route":            {[]string{"''", "repeat('x', 2048)"}, []string{"repeat('x', 2049)"}},
 		"idempotency_keys.key":              text("255"),
 		"idempotency_keys.request_hash":     {nil, []string{`'\x'`, "decode(repeat('00', 31), 'hex')", "decode(repeat('00', 33), 'hex')"}},
+	}
+
+	// A certification is there as a whole, or not at all; of each part the rest is right.
+	for _, table := range []string{"skills", "job_roles"} {
+		const whole = "'expert'; certification_evidence_url = 'https://e'; certification_issuer = 'Board'; certified_at = '2026-01-01Z'; certified_by_issuer = 'i'; certified_by = 'grace'"
+		but := func(column string, values ...string) (changed []string) {
+			for _, value := range values {
+				changed = append(changed, whole+"; "+column+" = "+value)
+			}
+			return changed
+		}
+		certification := rule{[]string{whole}, []string{"'expert'", strings.Replace(whole, "expert", "master", 1)}}
+		for column, values := range map[string]rule{
+			"certification_evidence_url": {
+				[]string{"'https://evidence.example/a?b#c'", "'https://' || repeat('a', 2040)"},
+				[]string{"''", "'http://e'", "'https://'", "'https:///a'", "' https://e'", "'HTTPS://e'", "'https://' || repeat('a', 2041)"},
+			},
+			"certification_issuer": name,
+			"certified_by":         text("255"),
+			"certified_by_issuer":  text("2048"),
+			"certification_expires_at": {
+				[]string{"null", "'2026-01-01 00:00:00.000001Z'", "'9999-12-31 23:59:59Z'"}, []string{"'2026-01-01Z'", "'-infinity'", "'infinity'", "'10000-01-01Z'"},
+			},
+		} {
+			certification.taken = append(certification.taken, but(column, values.taken...)...)
+			certification.refused = append(certification.refused, but(column, values.refused...)...)
+		}
+		for _, column := range []string{"certification_level", "certification_evidence_url", "certification_issuer", "certified_at", "certified_by_issuer", "certified_by"} {
+			certification.refused = append(certification.refused, but(column, "null")...)
+		}
+		rules[table+".certification_level"] = certification
+		rules[table+".certification_expires_at"] = rule{[]string{"null"}, []string{"'2030-01-01Z'"}}
 	}
 
 	insert := func(sql string) (constraint, sqlstate string) {
@@ -179,13 +227,23 @@ func TestConstraints_BetweenRows(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	const (
-		skill = "'01900000-0000-7000-8000-0000000000cc'"
-		team  = "'01900000-0000-7000-8000-0000000000dd'"
+		team   = "'01900000-0000-7000-8000-0000000000dd'"
+		loner  = "'01900000-0000-7000-8000-0000000000ee'"
+		unused = "'01900000-0000-7000-8000-0000000000ff'"
+		gone   = "'01900000-0000-7000-8000-000000000011'"
 	)
-	db.Exec(t, `insert into plant.job_roles (id, name, seniority_level) values (`+role+`, 'Role', 'mid')`)
+	db.Exec(t, with("skills", "id = "+aSkill+"; name = 'Größe'"))
+	db.Exec(t, with("skills", "id = "+unused+"; name = 'Unused'"))
+	db.Exec(t, with("skills", "id = "+gone+"; name = 'Gone'; deleted_at = now()"))
+	db.Exec(t, with("job_roles", "id = "+role+"; name = 'Role'"))
+	db.Exec(t, with("job_roles", "id = "+unused+"; name = 'Unused'"))
+	db.Exec(t, with("job_roles", "id = "+gone+"; name = 'Gone'; deleted_at = now()"))
+	db.Exec(t, with("industries", "slug = 'gone'; deleted_at = now()"))
+	db.Exec(t, with("agents", "id = "+agent+"; external_id = 'taken'; skill_ids = array["+aSkill+"::uuid]"))
+	db.Exec(t, with("agents", "id = "+loner+"; industry = 'education'"))
+	db.Exec(t, with("agents", "id = "+gone+"; deleted_at = now(); industry = 'gone'; skill_ids = array["+gone+"::uuid]; job_role_id = "+gone))
 	db.Exec(t, with("teams", "id = "+team))
-	db.Exec(t, with("skills", "id = "+skill+"; name = 'Größe'"))
-	db.Exec(t, with("agents", "id = "+agent+"; external_id = 'taken'; skill_ids = array["+skill+"::uuid]; team_id = "+team))
+	db.Exec(t, with("teams", "id = "+gone+"; agent_ids = array["+loner+"::uuid]; deleted_at = now()"))
 	conn, err := pgx.Connect(t.Context(), db.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -194,22 +252,58 @@ func TestConstraints_BetweenRows(t *testing.T) {
 	tests := []struct{ name, sql, constraint string }{
 		{"an industry's slug, though it is deleted", with("industries", "slug = 'sales'"), "industries_slug_key"},
 		{"a skill's name in another case", with("skills", "name = 'GRÖßE'"), "skills_name_key"},
-		{"a deleted skill's name", `update plant.skills set deleted_at = now(); ` + with("skills", "name = 'Größe'"), ""},
+		{"a deleted skill's name", with("skills", "name = 'gone'"), ""},
 		{"a role's name in another case", with("job_roles", "name = 'ROLE'"), "job_roles_name_key"},
 		{"an external id", with("agents", "external_id = 'taken'"), "agents_external_id_key"},
 		{"an external id in another case", with("agents", "external_id = 'Taken'"), ""},
 		{"another owner's external id", with("agents", "external_id = 'taken'; owner = 'bob'"), ""},
 		{"another issuer's external id", with("agents", "external_id = 'taken'; owner_issuer = 'j'"), ""},
-		{"a deleted agent's external id", `update plant.agents set deleted_at = now(); ` + with("agents", "external_id = 'taken'"), ""},
+		{"a deleted agent's external id", `update plant.teams set deleted_at = now(); update plant.agents set deleted_at = now(); ` + with("agents", "external_id = 'taken'"), ""},
 		{"an industry that there is not", with("agents", "industry = 'mining'"), "agents_industry_fkey"},
 		{"a role that there is not", with("agents", "job_role_id = gen_random_uuid()"), "agents_job_role_id_fkey"},
 		{"a skill that there is not", with("agents", "skill_ids = array[gen_random_uuid()]"), "agent_skills_skill_id_fkey"},
 		{"another owner's team", with("agents", "owner = 'bob'; team_id = "+team), "agents_team_id_owner_issuer_owner_fkey"},
 		{"another issuer's team", with("agents", "owner_issuer = 'j'; team_id = "+team), "agents_team_id_owner_issuer_owner_fkey"},
 		{"to leave a team behind with its owner", `update plant.agents set owner = 'bob'`, "agents_team_id_owner_issuer_owner_fkey"},
-		{"to give away what is in no team", `update plant.agents set owner = 'bob', team_id = null`, ""},
-		{"an industry in use", `delete from plant.industries where slug = 'sales'`, "agents_industry_fkey"},
-		{"a skill in use", `delete from plant.skills`, "agent_skills_skill_id_fkey"},
+		{"to give away what is in no team", `update plant.agents set owner = 'bob' where id = ` + loner, ""},
+		{"to leave a team empty", `update plant.agents set team_id = null`, "teams_agent_ids_check"},
+		{"to delete a team's last agent", `update plant.agents set deleted_at = now()`, "teams_agent_ids_check"},
+		{"to delete a team", `update plant.teams set deleted_at = now()`, ""},
+		{"an agent twice in a team", with("teams", "agent_ids = array["+loner+"::uuid, "+loner+"]"), "teams_agent_ids_live"},
+		{"an agent that there is not in a team", with("teams", "agent_ids = array[gen_random_uuid()]"), "teams_agent_ids_live"},
+		{"a deleted agent in a team", with("teams", "agent_ids = array["+gone+"::uuid]"), "teams_agent_ids_live"},
+		{"another team's agent in a team", with("teams", ""), "teams_agent_ids_key"},
+		{"another owner's agent in a team", with("teams", "owner = 'bob'; agent_ids = array["+loner+"::uuid]"), "agents_team_id_owner_issuer_owner_fkey"},
+		{"a deleted skill of an agent", with("agents", "skill_ids = array["+gone+"::uuid]"), "agents_skill_ids_live"},
+		{"a deleted role of an agent", with("agents", "job_role_id = "+gone), "agents_job_role_id_live"},
+		{"a deleted team of an agent", with("agents", "team_id = "+gone), "agents_team_id_live"},
+		{"a deleted industry of an agent", with("agents", "industry = 'gone'"), "agents_industry_live"},
+		{"a deleted skill that comes to an agent", `update plant.agents set skill_ids = array[` + gone + `::uuid] where id = ` + agent, "agents_skill_ids_live"},
+		{"a deleted role that comes to an agent", `update plant.agents set job_role_id = ` + gone + ` where id = ` + agent, "agents_job_role_id_live"},
+		{"a deleted team that comes to an agent", `update plant.agents set team_id = ` + gone + ` where id = ` + loner, "agents_team_id_live"},
+		{"all that is deleted of a deleted agent", with("agents", "deleted_at = now(); job_role_id = "+gone), ""},
+		{"to restore an agent whose skill is deleted", `update plant.agents set deleted_at = null where id = ` + gone, "agents_skill_ids_live"},
+		{"to restore an agent whose role is deleted", `update plant.agents set deleted_at = null, skill_ids = '{}' where id = ` + gone, "agents_job_role_id_live"},
+		{"to restore an agent whose industry is deleted", `update plant.agents set deleted_at = null, skill_ids = '{}', job_role_id = null where id = ` + gone, "agents_industry_live"},
+		{"a deleted skill of a role", with("job_roles", "required_skills = array["+gone+"::uuid]"), "job_roles_required_skills_live"},
+		{"a skill of a role that there is not", with("job_roles", "required_skills = array[gen_random_uuid()]"), "job_role_skills_skill_id_fkey"},
+		{"a deleted industry of a role", with("job_roles", "industry = 'gone'"), "job_roles_industry_live"},
+		{"a deleted skill that comes to a role", `update plant.job_roles set required_skills = array[` + gone + `::uuid] where id = ` + role, "job_roles_required_skills_live"},
+		{"a deleted role of a team", with("teams", "agent_ids = array["+loner+"::uuid]; job_role_id = "+gone), "teams_job_role_id_live"},
+		{"a deleted role that comes to a team", `update plant.teams set job_role_id = ` + gone + ` where id = ` + team, "teams_job_role_id_live"},
+		{"to delete an agent's aSkill", `update plant.skills set deleted_at = now() where id = ` + aSkill, "skills_in_use"},
+		{"to delete a role's aSkill", `update plant.agents set skill_ids = '{}'; update plant.skills set deleted_at = now() where id = ` + aSkill, "skills_in_use"},
+		{"to delete a skill that nothing uses", `update plant.skills set deleted_at = now() where id = ` + unused, ""},
+		{"to delete a team's role", `update plant.job_roles set deleted_at = now() where id = ` + role, "job_roles_in_use"},
+		{"to delete an agent's role", `update plant.agents set job_role_id = ` + unused + `; update plant.job_roles set deleted_at = now() where id = ` + unused, "job_roles_in_use"},
+		{"to delete a role that nothing uses", `update plant.job_roles set deleted_at = now() where id = ` + unused, ""},
+		{"to delete an agent's industry", `update plant.industries set deleted_at = now() where slug = 'education'`, "industries_in_use"},
+		{"to delete a role's industry", `update plant.agents set deleted_at = now() where team_id is null; update plant.job_roles set industry = 'education'; update plant.industries set deleted_at = now() where slug = 'education'`, "industries_in_use"},
+		{"to delete an industry that nothing uses", `update plant.job_roles set industry = null; update plant.agents set deleted_at = now() where team_id is null; update plant.industries set deleted_at = now() where slug = 'education'`, ""},
+		{"a role's industry in use", `delete from plant.industries where slug = 'sales'`, "job_roles_industry_fkey"},
+		{"a role's skill in use", `delete from plant.skills where id = ` + aSkill, "job_role_skills_skill_id_fkey"},
+		{"an industry in use", `update plant.job_roles set industry = null; delete from plant.industries where slug = 'sales'`, "agents_industry_fkey"},
+		{"a skill in use", `update plant.job_roles set required_skills = array[` + unused + `::uuid]; delete from plant.skills where id = ` + aSkill, "agent_skills_skill_id_fkey"},
 		{"a price of one's own", `update plant.agents set price = 1`, "428C9"},
 		{"a rating of one's own", `update plant.agent_statistics set avg_rating = 5`, "428C9"},
 	}

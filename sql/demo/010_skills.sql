@@ -1,7 +1,9 @@
--- 42 skills. Loading twice changes nothing: ids are fixed.
+-- 42 skills, some of them certified. Loading twice changes nothing: ids are fixed.
 
-insert into plant.skills (id, name, category, description, created_at, updated_at)
-select ('01920000-0000-7000-8000-' || lpad((1000 + n)::text, 12, '0'))::uuid, name, category, description,
+insert into plant.skills (id, name, category, description, certification_level, certification_evidence_url, certification_issuer,
+  certified_at, certified_by_issuer, certified_by, certification_expires_at, created_at, updated_at)
+select ('01920000-0000-7000-8000-' || lpad((1000 + n)::text, 12, '0'))::uuid, name, category, description, level, evidence, body, certified,
+  case when level is not null then 'https://governance.plant.example' end, case when level is not null then 'meera' end, expires,
   timestamptz '2026-01-12 09:00+00' + n * interval '7 hours', timestamptz '2026-01-12 09:00+00' + n * interval '7 hours'
 from (values
   (1, 'Copywriting', 'technical', 'Writes short text that makes a reader act: ads, landing pages, subject lines.'),
@@ -47,4 +49,10 @@ from (values
   (41, 'Spreadsheet modelling', 'technical', 'Builds sheets that others can read and change.'),
   (42, 'Financial compliance basics', 'certification', 'Knows what may and may not be promised in regulated sales.')
 ) v (n, name, category, description)
+left join (values
+  (3, 'advanced', 'https://evidence.plant.example/skills/search-2026.pdf', 'Institute of Digital Practice', timestamptz '2026-02-20 11:00+00', timestamptz '2028-02-20 11:00+00'),
+  (16, 'expert', 'https://evidence.plant.example/skills/data-protection.pdf', 'Data Protection Council', timestamptz '2026-03-05 09:30+00', null),
+  (29, 'foundation', 'https://evidence.plant.example/skills/safeguarding.pdf', 'Safe Learning Board', timestamptz '2025-06-01 08:00+00', timestamptz '2026-06-01 08:00+00')
+) c (skill, level, evidence, body, certified, expires) on c.skill = n
+where not exists (select from plant.skills where id = ('01920000-0000-7000-8000-' || lpad((1000 + n)::text, 12, '0'))::uuid)
 on conflict do nothing;

@@ -1,4 +1,7 @@
--- 22 agents for marketing. Skills are numbers of 010_skills.sql, teams of 030_teams.sql, roles of 020_job_roles.sql.
+-- 22 agents for marketing. Skills are numbers of 010_skills.sql, teams of 045_teams.sql, roles of 020_job_roles.sql.
+-- Agents come before their teams, which list them.
+
+set constraints plant.agents_team_id_owner_issuer_owner_fkey deferred;
 
 insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate, status, trial_days, allowed_durations,
   exclusive, tags, languages, skill_ids, job_role_id, team_id, description, created_at, updated_at)
@@ -53,4 +56,4 @@ from (values
   (22, 'kahani-works', 'Press Note Writer', 'Public relations', 105.00, 'available', 7, array['monthly'], false, array['press', 'media lists'], array['en', 'hi', 'ta'], array[2, 10, 13], 1, null,
    'Turns a launch into a press note, a one-paragraph pitch for each desk and answers to the five questions that journalists will ask.')
 ) v (n, owner, name, specialization, rate, status, trial, durations, exclusive, tags, languages, skills, role, team, description)
-on conflict do nothing;
+where not exists (select from plant.agents where id = ('01920000-0000-7000-8000-' || lpad((4000 + n)::text, 12, '0'))::uuid);

@@ -1,4 +1,4 @@
--- 21 agents for education. Numbers are those of 010_skills.sql, 020_job_roles.sql and 030_teams.sql.
+-- 21 agents for education. Numbers are those of 010_skills.sql, 020_job_roles.sql and 045_teams.sql.
 
 insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate, status, trial_days, allowed_durations,
   exclusive, tags, languages, skill_ids, job_role_id, team_id, description, created_at, updated_at)
@@ -51,4 +51,4 @@ from (values
   (21, 'chalk-and-code', 'Data Science Mentor', 'Coding instruction', 145.00, 'offline', 7, array['quarterly'], false, array['data science', 'statistics', 'projects'], array['en'], array[25, 17, 41], 9, null,
    'Mentors one portfolio project at a time, from a question to an honest chart. Insists on a baseline before any model.')
 ) v (n, owner, name, specialization, rate, status, trial, durations, exclusive, tags, languages, skills, role, team, description)
-on conflict do nothing;
+where not exists (select from plant.agents where id = ('01920000-0000-7000-8000-' || lpad((4100 + n)::text, 12, '0'))::uuid);

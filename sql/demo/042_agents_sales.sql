@@ -1,4 +1,4 @@
--- 21 agents for sales. Numbers are those of 010_skills.sql, 020_job_roles.sql and 030_teams.sql.
+-- 21 agents for sales. Numbers are those of 010_skills.sql, 020_job_roles.sql and 045_teams.sql.
 
 insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate, status, trial_days, allowed_durations,
   exclusive, tags, languages, skill_ids, job_role_id, team_id, description, created_at, updated_at)
@@ -51,4 +51,4 @@ from (values
   (21, 'pipeline-works', 'Territory Mapper', 'Sales planning', 142.00, 'available', 7, array['quarterly', 'yearly'], false, array['territories', 'planning', 'maps'], array['en'], array[38, 41, 30], 14, null,
    'Splits a market into territories of equal promise from public data and your own history, and shows what each change would do to each seller.')
 ) v (n, owner, name, specialization, rate, status, trial, durations, exclusive, tags, languages, skills, role, team, description)
-on conflict do nothing;
+where not exists (select from plant.agents where id = ('01920000-0000-7000-8000-' || lpad((4200 + n)::text, 12, '0'))::uuid);

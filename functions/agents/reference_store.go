@@ -13,7 +13,7 @@ import (
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
-// references are what agents refer to: by id, but for the industries' slugs.
+// references are what agents, job roles and teams refer to: by id, but for the industries' slugs.
 type references struct {
 	SkillIDs, JobRoleIDs, TeamIDs []uuid.UUID
 	Industries                    []string
@@ -83,15 +83,15 @@ func lookFor(ctx context.Context, tx database.Tx, wanted references, caller auth
 		string(caller.Role), caller.Issuer, caller.Owner)
 }
 
-// faults names each reference of a body that leads nowhere.
-func (m missing) faults(r references) []*httpapi.Fault {
+// faults names each reference of a body that leads nowhere; skills is the member that the skills stand in.
+func (m missing) faults(r references, skills string) []*httpapi.Fault {
 	var faults []*httpapi.Fault
 	name := func(location, what string, value any) {
 		faults = append(faults, &httpapi.Fault{Location: location, Message: "there is no such " + what, Value: value})
 	}
 	for i, id := range r.SkillIDs {
 		if slices.Contains(m.SkillIDs, id) {
-			name(fmt.Sprintf("body.skill_ids[%d]", i), "skill", id.String())
+			name(fmt.Sprintf("body.%s[%d]", skills, i), "skill", id.String())
 		}
 	}
 	for _, id := range r.JobRoleIDs {
@@ -113,5 +113,5 @@ func (m missing) faults(r references) []*httpapi.Fault {
 }
 
 func unknownReferences(faults []*httpapi.Fault) *httpapi.Problem {
-	return httpapi.Invalid.Problem(fmt.Sprintf("the agent refers to %d things that do not exist", len(faults)), faults...)
+	return httpapi.Invalid.Problem(fmt.Sprintf("%d things that it refers to do not exist", len(faults)), faults...)
 }

@@ -1,0 +1,41 @@
+package agents
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/httpapi"
+)
+
+// A certification stands in columns of the row that it is about. It is answered as one member, of which expired follows
+// from the database's clock. Times are written as encoding/json writes them.
+const certificationColumn = `
+	case when certified_at is not null then json_build_object('level', certification_level, 'evidence_url', certification_evidence_url,
+		'issuer', certification_issuer,
+		'certified_at', rtrim(rtrim(to_char(certified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z',
+		'certified_by', certified_by,
+		'expires_at', rtrim(rtrim(to_char(certification_expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z',
+		'expired', coalesce(certification_expires_at <= now(), false)) end as certification`
+
+const (
+	certified = `certification_level = @level, certification_evidence_url = @evidence_url, certification_issuer = @certification_issuer,
+		certified_at = now(), certified_by_issuer = @issuer, certified_by = @certified_by, certification_expires_at = @expires_at`
+	uncertified = `certification_level = null, certification_evidence_url = null, certification_issuer = null,
+		certified_at = null, certified_by_issuer = null, certified_by = null, certification_expires_at = null`
+	isCertified = `certified_at is not null`
+)
+
+func certificationArgs(ctx context.Context, draft certificationDraft) pgx.NamedArgs {
+	caller, _ := auth.FromContext(ctx)
+	return pgx.NamedArgs{
+		"level": draft.Level, "evidence_url": draft.EvidenceURL, "certification_issuer": draft.Issuer, "certified_by": caller.Subject, "expires_at": draft.ExpiresAt,
+	}
+}
+
+// expiresTooSoon is the answer to an expiry that the database refused.
+func expiresTooSoon() error {
+	const message = "must be in the future, and before the year 10000"
+	return httpapi.Invalid.Problem("body.expires_at: "+message, &httpapi.Fault{Location: "body.expires_at", Message: message})
+}
