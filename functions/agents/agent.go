@@ -25,12 +25,8 @@ func (a agents) create(ctx context.Context, in *struct {
 	Body agentDraft
 },
 ) (*httpapi.Written[catalog.Agent], error) {
-	return httpapi.Once(ctx, a.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[catalog.Agent], error) {
-		agent, err := a.store.create(ctx, tx, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusCreated, "/api/v1/agents/"+agent.ID.String(), agent)
+	return httpapi.Create(ctx, a.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (catalog.Agent, error) {
+		return a.store.create(ctx, tx, in.Body)
 	})
 }
 
@@ -155,12 +151,8 @@ func (a agents) restore(ctx context.Context, in *struct {
 	httpapi.ByID
 },
 ) (*httpapi.Written[catalog.Agent], error) {
-	return httpapi.Once(ctx, a.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[catalog.Agent], error) {
-		agent, err := a.store.restore(ctx, tx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", agent)
+	return httpapi.Act(ctx, a.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (catalog.Agent, error) {
+		return a.store.restore(ctx, tx, in.ID)
 	})
 }
 
@@ -173,12 +165,8 @@ func (a agents) transfer(ctx context.Context, in *struct {
 	}
 },
 ) (*httpapi.Written[catalog.Agent], error) {
-	return httpapi.Once(ctx, a.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[catalog.Agent], error) {
-		agent, err := a.store.transfer(ctx, tx, in.ID, in.Body.Issuer, in.Body.Owner)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", agent)
+	return httpapi.Act(ctx, a.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (catalog.Agent, error) {
+		return a.store.transfer(ctx, tx, in.ID, in.Body.Issuer, in.Body.Owner)
 	})
 }
 

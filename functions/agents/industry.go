@@ -26,6 +26,9 @@ type industry struct {
 	UpdatedAt   time.Time `json:"updated_at"`
 }
 
+// Address implements httpapi.Addressed.
+func (i industry) Address() string { return "/api/v1/industries/" + i.ID.String() }
+
 // Tag implements httpapi.Tagged.
 func (i industry) Tag() (version int64, derived any) { return i.Version, nil }
 
@@ -40,12 +43,8 @@ func (i industries) create(ctx context.Context, in *struct {
 	Body industryDraft
 },
 ) (*httpapi.Written[industry], error) {
-	return httpapi.Once(ctx, i.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[industry], error) {
-		created, err := i.store.create(ctx, tx, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusCreated, "/api/v1/industries/"+created.ID.String(), created)
+	return httpapi.Create(ctx, i.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (industry, error) {
+		return i.store.create(ctx, tx, in.Body)
 	})
 }
 
@@ -103,11 +102,7 @@ func (i industries) restore(ctx context.Context, in *struct {
 	IndustryKey
 },
 ) (*httpapi.Written[industry], error) {
-	return httpapi.Once(ctx, i.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[industry], error) {
-		restored, err := i.store.restore(ctx, tx, in.IDOrSlug)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", restored)
+	return httpapi.Act(ctx, i.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (industry, error) {
+		return i.store.restore(ctx, tx, in.IDOrSlug)
 	})
 }

@@ -2,7 +2,6 @@ package agents
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +25,9 @@ type jobRole struct {
 	UpdatedAt       time.Time      `json:"updated_at"`
 }
 
+// Address implements httpapi.Addressed.
+func (j jobRole) Address() string { return "/api/v1/job-roles/" + j.ID.String() }
+
 // Tag implements httpapi.Tagged: a certification expires without a new version.
 func (j jobRole) Tag() (version int64, derived any) { return j.Version, j.Certification.hasExpired() }
 
@@ -41,12 +43,8 @@ func (j jobRoles) create(ctx context.Context, in *struct {
 	Body jobRoleDraft
 },
 ) (*httpapi.Written[jobRole], error) {
-	return httpapi.Once(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[jobRole], error) {
-		created, err := j.store.create(ctx, tx, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusCreated, "/api/v1/job-roles/"+created.ID.String(), created)
+	return httpapi.Create(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (jobRole, error) {
+		return j.store.create(ctx, tx, in.Body)
 	})
 }
 
@@ -112,12 +110,8 @@ func (j jobRoles) restore(ctx context.Context, in *struct {
 	httpapi.ByID
 },
 ) (*httpapi.Written[jobRole], error) {
-	return httpapi.Once(ctx, j.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[jobRole], error) {
-		restored, err := j.store.restore(ctx, tx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", restored)
+	return httpapi.Act(ctx, j.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (jobRole, error) {
+		return j.store.restore(ctx, tx, in.ID)
 	})
 }
 
@@ -127,12 +121,8 @@ func (j jobRoles) certify(ctx context.Context, in *struct {
 	Body certificationDraft
 },
 ) (*httpapi.Written[jobRole], error) {
-	return httpapi.Once(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[jobRole], error) {
-		certified, err := j.store.certify(ctx, tx, in.ID, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", certified)
+	return httpapi.Act(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (jobRole, error) {
+		return j.store.certify(ctx, tx, in.ID, in.Body)
 	})
 }
 

@@ -2,7 +2,6 @@ package agents
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +23,9 @@ type skill struct {
 	UpdatedAt       time.Time      `json:"updated_at"`
 }
 
+// Address implements httpapi.Addressed.
+func (s skill) Address() string { return "/api/v1/skills/" + s.ID.String() }
+
 // Tag implements httpapi.Tagged: the count changes without a new version, and a certification expires without one.
 func (s skill) Tag() (version int64, derived any) {
 	return s.Version, []any{s.AgentsWithSkill, s.Certification.hasExpired()}
@@ -40,12 +42,8 @@ func (s skills) create(ctx context.Context, in *struct {
 	Body skillDraft
 },
 ) (*httpapi.Written[skill], error) {
-	return httpapi.Once(ctx, s.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[skill], error) {
-		created, err := s.store.create(ctx, tx, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusCreated, "/api/v1/skills/"+created.ID.String(), created)
+	return httpapi.Create(ctx, s.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (skill, error) {
+		return s.store.create(ctx, tx, in.Body)
 	})
 }
 
@@ -99,12 +97,8 @@ func (s skills) restore(ctx context.Context, in *struct {
 	httpapi.ByID
 },
 ) (*httpapi.Written[skill], error) {
-	return httpapi.Once(ctx, s.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[skill], error) {
-		restored, err := s.store.restore(ctx, tx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", restored)
+	return httpapi.Act(ctx, s.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (skill, error) {
+		return s.store.restore(ctx, tx, in.ID)
 	})
 }
 
@@ -114,12 +108,8 @@ func (s skills) certify(ctx context.Context, in *struct {
 	Body certificationDraft
 },
 ) (*httpapi.Written[skill], error) {
-	return httpapi.Once(ctx, s.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[skill], error) {
-		certified, err := s.store.certify(ctx, tx, in.ID, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", certified)
+	return httpapi.Act(ctx, s.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (skill, error) {
+		return s.store.certify(ctx, tx, in.ID, in.Body)
 	})
 }
 

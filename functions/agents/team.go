@@ -2,7 +2,6 @@ package agents
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -26,6 +25,9 @@ type team struct {
 	UpdatedAt   time.Time   `json:"updated_at"`
 }
 
+// Address implements httpapi.Addressed.
+func (t team) Address() string { return "/api/v1/teams/" + t.ID.String() }
+
 // Tag implements httpapi.Tagged.
 func (t team) Tag() (version int64, derived any) { return t.Version, nil }
 
@@ -40,12 +42,8 @@ func (t teams) create(ctx context.Context, in *struct {
 	Body teamDraft
 },
 ) (*httpapi.Written[team], error) {
-	return httpapi.Once(ctx, t.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (*httpapi.Written[team], error) {
-		created, err := t.store.create(ctx, tx, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusCreated, "/api/v1/teams/"+created.ID.String(), created)
+	return httpapi.Create(ctx, t.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (team, error) {
+		return t.store.create(ctx, tx, in.Body)
 	})
 }
 
@@ -116,12 +114,8 @@ func (t teams) restore(ctx context.Context, in *struct {
 	httpapi.ByID
 },
 ) (*httpapi.Written[team], error) {
-	return httpapi.Once(ctx, t.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (*httpapi.Written[team], error) {
-		restored, err := t.store.restore(ctx, tx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		return httpapi.Wrote(http.StatusOK, "", restored)
+	return httpapi.Act(ctx, t.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (team, error) {
+		return t.store.restore(ctx, tx, in.ID)
 	})
 }
 

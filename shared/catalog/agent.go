@@ -44,6 +44,9 @@ type Metrics struct {
 	RetentionRate       float64 `json:"retention_rate" doc:"trials that went on ÷ trials that ended"`
 }
 
+// Address implements httpapi.Addressed.
+func (a Agent) Address() string { return "/api/v1/agents/" + a.ID.String() }
+
 // Tag implements httpapi.Tagged: the metrics change without a new version.
 func (a Agent) Tag() (version int64, derived any) { return a.Version, a.Metrics }
 

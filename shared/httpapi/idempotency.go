@@ -53,12 +53,6 @@ type Written[T any] struct {
 	Body     T
 }
 
-// Wrote answers a resource that was just written, with its ETag. Location is "" unless it was created.
-func Wrote[T Tagged](status int, location string, resource T) (*Written[T], error) {
-	tag, err := etagOf(resource)
-	return &Written[T]{Status: status, Location: location, ETag: tag, Body: resource}, err
-}
-
 // Once runs work in one transaction as the caller, at most once for an Idempotency-Key: the key, the work and the answer
 // commit together. A second request with the same key and body gets the first one's answer; with another body it is
 // refused, as it is while the first one still runs. Without a key the work just runs. Only success is kept.
@@ -89,6 +83,39 @@ func Once[T any](ctx context.Context, db *database.DB, keyed Keyed, body any,
 		return nil, err
 	}
 	return answer, nil
+}
+
+// Addressed is a resource with an address of its own.
+type Addressed interface {
+	Tagged
+	Address() string // the path of its address
+}
+
+// Create runs work, which creates a resource, Once, and answers it with its address and ETag.
+func Create[T Addressed](ctx context.Context, db *database.DB, keyed Keyed, body any, work func(ctx context.Context, tx database.Tx) (T, error)) (*Written[T], error) {
+	return Once(ctx, db, keyed, body, func(ctx context.Context, tx database.Tx) (*Written[T], error) {
+		resource, err := work(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		return written(http.StatusCreated, resource.Address(), resource)
+	})
+}
+
+// Act runs work, which changes a resource by a POST, Once, and answers it with its ETag.
+func Act[T Tagged](ctx context.Context, db *database.DB, keyed Keyed, body any, work func(ctx context.Context, tx database.Tx) (T, error)) (*Written[T], error) {
+	return Once(ctx, db, keyed, body, func(ctx context.Context, tx database.Tx) (*Written[T], error) {
+		resource, err := work(ctx, tx)
+		if err != nil {
+			return nil, err
+		}
+		return written(http.StatusOK, "", resource)
+	})
+}
+
+func written[T Tagged](status int, location string, resource T) (*Written[T], error) {
+	tag, err := etagOf(resource)
+	return &Written[T]{Status: status, Location: location, ETag: tag, Body: resource}, err
 }
 
 const (
