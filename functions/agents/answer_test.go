@@ -20,7 +20,7 @@ const (
 		"metrics.avg_rating metrics.completed_jobs metrics.response_time_seconds metrics.retention_rate metrics.total_jobs " +
 		"name owner price skill_ids specialization status tags team_id trial_days updated_at version"
 	skillFields     = "agents_with_skill category created_at description id name updated_at version"
-	certifiedFields = "certified_at certified_by evidence_url expired expires_at issuer level"
+	certifiedFields = "certified_at evidence_url expired expires_at issuer level"
 	teamFields      = "agent_ids created_at description id job_role_id name owner updated_at version"
 	jobRoleFields   = "created_at description id industry name required_skills seniority_level specializations updated_at version"
 	industryFields  = "created_at description id name slug updated_at version"

@@ -16,7 +16,6 @@ type certification struct {
 	EvidenceURL string     `json:"evidence_url" format:"uri"`
 	Issuer      string     `json:"issuer" doc:"the body that certified"`
 	CertifiedAt time.Time  `json:"certified_at"`
-	CertifiedBy string     `json:"certified_by" doc:"the subject of the governor's token"`
 	ExpiresAt   *time.Time `json:"expires_at" nullable:"true" doc:"null is never"`
 	Expired     bool       `json:"expired"`
 }

@@ -113,5 +113,9 @@ func (m missing) faults(r references, skills string) []*httpapi.Fault {
 }
 
 func unknownReferences(faults []*httpapi.Fault) *httpapi.Problem {
-	return httpapi.Invalid.Problem(fmt.Sprintf("%d things that it refers to do not exist", len(faults)), faults...)
+	detail := "something that it refers to does not exist"
+	if len(faults) > 1 {
+		detail = fmt.Sprintf("%d things that it refers to do not exist", len(faults))
+	}
+	return httpapi.Invalid.Problem(detail, faults...)
 }
