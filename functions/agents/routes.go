@@ -9,7 +9,7 @@ import (
 )
 
 // register adds every operation of the function. Who may call one stands beside it; without, anyone may.
-func register(api *httpapi.API, db *database.DB) {
+func register(api *httpapi.API, db *database.DB) error {
 	agents := agents{store: newAgentStore(db), cursors: api.Cursors, operations: api.Operations}
 	skills := skills{store: skillStore{db}, cursors: api.Cursors}
 	jobRoles := jobRoles{store: jobRoleStore{db}, ofJobRole: skills.store.ofJobRole, cursors: api.Cursors}
@@ -70,4 +70,5 @@ func register(api *httpapi.API, db *database.DB) {
 	huma.Post(on, "/api/v1/teams/{id}/restore", teams.restore, doc("Bring a deleted team back"), partner)
 	huma.Put(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.addAgent, doc("Let an agent into a team"), partner)
 	huma.Delete(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.removeAgent, doc("Take an agent out of a team"), partner)
+	return nil
 }

@@ -8,11 +8,12 @@ import (
 )
 
 // register adds every operation of the function. Anyone may call them.
-func register(api *httpapi.API, db *database.DB) {
+func register(api *httpapi.API, db *database.DB) error {
 	search := search{store: searchStore{db}}
 
 	on, doc := api.Operations, httpapi.Doc
 
 	huma.Get(on, "/api/v1/agents/available/search", search.available, doc("Find agents that can be hired now"))
 	huma.Get(on, "/api/v1/agents/search", search.all, doc("Find agents"))
+	return nil
 }

@@ -14,6 +14,8 @@ import (
 
 // Config says whose tokens are trusted, and for what.
 type Config struct {
+	// SecondGovernor asks for two governors where something is certified: who made or changed it may not certify it.
+	SecondGovernor bool `env:"CERTIFY_NEEDS_SECOND_GOVERNOR, default=false"`
 	// Issuers of users' tokens, as a JSON array.
 	Issuers Issuers `env:"AUTH_ISSUERS"`
 	// Services are the accounts of scheduled work, as a JSON array: the tokens that Google mints for them have no role.

@@ -1,8 +1,13 @@
 package httpapi
 
 import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -14,6 +19,7 @@ const (
 	bearerScheme = "token"
 	rolesKey     = "roles"   // in an operation's metadata: who may call it; none is anyone
 	freshKey     = "fresh"   // in an operation's metadata: no cache may keep its answer
+	lastsKey     = "lasts"   // in an operation's metadata: how long it may take, where that is longer than others
 	rolesExt     = "x-roles" // in the OpenAPI document
 )
 
@@ -21,13 +27,32 @@ const (
 // partner or customer may. Ownership is checked by the statement, and by row-level security.
 func Needs(allowed ...auth.Role) func(*huma.Operation) {
 	return func(op *huma.Operation) {
-		if op.Metadata == nil {
-			op.Metadata = map[string]any{}
-		}
-		op.Metadata[rolesKey] = allowed
+		mark(op, rolesKey, allowed)
 		op.Security = []map[string][]string{{bearerScheme: {}}}
 		op.Extensions = map[string]any{rolesExt: allowed}
 	}
+}
+
+// mark adds to an operation's metadata.
+func mark(op *huma.Operation, key string, value any) {
+	if op.Metadata == nil {
+		op.Metadata = map[string]any{}
+	}
+	op.Metadata[key] = value
+}
+
+// Fresh is an option of an operation: no cache may keep its answer.
+func Fresh(op *huma.Operation) { mark(op, freshKey, true) }
+
+// Lasts is an option of an operation that may take longer than others.
+func Lasts(most time.Duration) func(*huma.Operation) {
+	return func(op *huma.Operation) { mark(op, lastsKey, most) }
+}
+
+// Scheduled is an option of an operation that only scheduled work calls, at the function's own URL: it is in no document.
+func Scheduled(op *huma.Operation) {
+	op.Hidden = true
+	Needs(auth.Service)(op)
 }
 
 // Doc is an option of an operation: what it does, for the reference.
@@ -48,7 +73,7 @@ func roles(op *huma.Operation) []auth.Role {
 func (a *API) authorise(ctx huma.Context, next func(huma.Context)) {
 	request, _ := humago.Unwrap(ctx)
 	op, c := ctx.Operation(), callOf(ctx.Context())
-	c.route = op.Path
+	c.route, c.guarded = op.Path, len(roles(op)) > 0
 	principal, known, err := a.verifier.Authenticate(request)
 	if err != nil {
 		a.refuse(ctx, err)
@@ -56,6 +81,7 @@ func (a *API) authorise(ctx huma.Context, next func(huma.Context)) {
 	}
 	c.role = string(principal.Role)
 	if known {
+		c.caller = a.pseudonym(principal)
 		if problem := a.limitCaller(ctx.Context(), c, principal); problem != nil {
 			a.refuse(ctx, problem)
 			return
@@ -74,7 +100,36 @@ func (a *API) authorise(ctx huma.Context, next func(huma.Context)) {
 	if known {
 		ctx = huma.WithContext(ctx, auth.WithPrincipal(ctx.Context(), principal))
 	}
+	if most, ok := op.Metadata[lastsKey].(time.Duration); ok {
+		until, cancel := context.WithTimeout(c.client, most)
+		defer cancel()
+		ctx = huma.WithContext(ctx, lasting{ctx.Context(), until})
+	}
 	next(ctx)
+}
+
+// lasting has the values of one context and the end of another.
+type lasting struct {
+	context.Context
+	until context.Context
+}
+
+// Deadline implements context.Context.
+func (l lasting) Deadline() (time.Time, bool) { return l.until.Deadline() }
+
+// Done implements context.Context.
+func (l lasting) Done() <-chan struct{} { return l.until.Done() }
+
+// Err implements context.Context.
+func (l lasting) Err() error { return l.until.Err() }
+
+const pseudonymBytes = 8
+
+// pseudonym stands for a caller in the log: nobody who has no key can tell whom it means, and it is the same everywhere.
+func (a *API) pseudonym(caller auth.Principal) string {
+	h := hmac.New(sha256.New, []byte(a.cfg.CursorKey.Reveal()))
+	h.Write([]byte("caller\x00" + caller.Issuer + "\x00" + caller.Subject))
+	return hex.EncodeToString(h.Sum(nil)[:pseudonymBytes])
 }
 
 // refuse answers an error before any handler runs.

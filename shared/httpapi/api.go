@@ -50,20 +50,26 @@ type API struct {
 	Operations huma.API
 	// Cursors seals the positions in the function's lists.
 	Cursors Cursors
+	// Settings are those of the function.
+	Settings Settings
+	// Log is the function's.
+	Log *slog.Logger
+	// AfterWrite is called when a request that changes something was answered well. It may be nil, and must not wait.
+	AfterWrite func()
 
 	name     string
 	cfg      Config
 	verifier *auth.Verifier
 	limits   limits
-	log      *slog.Logger
 	mux      *http.ServeMux
 	inFlight atomic.Int64
 	draining atomic.Bool
+	stopping chan struct{} // closed when draining begins
 }
 
 // newAPI returns an API without operations but for its health. Ready reports whether what the function needs answers.
 func newAPI(f Function, cfg Config, verifier *auth.Verifier, log *slog.Logger, ready func(context.Context) error) *API {
-	a := &API{Cursors: newCursors(cfg.CursorKey), name: f.Name, cfg: cfg, verifier: verifier, log: log, mux: http.NewServeMux()}
+	a := &API{Cursors: newCursors(cfg.CursorKey), name: f.Name, cfg: cfg, verifier: verifier, Log: log, mux: http.NewServeMux(), stopping: make(chan struct{})}
 	settings := huma.DefaultConfig(f.Title, "1.0.0")
 	settings.OpenAPIPath, settings.DocsPath, settings.SchemasPath = "", "", ""
 	settings.CreateHooks = nil // no $schema links
@@ -90,7 +96,9 @@ func (a *API) complete(op *huma.Operation) {
 	// readBody has bounded and read the body already; these two keep huma from doing it again its own way.
 	op.MaxBodyBytes = maxBodyBytes + 1
 	op.BodyReadTimeout = -1
-	op.Tags = []string{strings.Split(op.Path, "/")[3]} // the resource: /api/v1/agents/…
+	if !op.Hidden {
+		op.Tags = []string{strings.Split(op.Path, "/")[3]} // the resource: /api/v1/agents/…
+	}
 	schema := a.Operations.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
 	delete(op.Responses, "default")
 	for _, status := range refusals(op) {

@@ -23,6 +23,10 @@ func (a *API) readBody(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	request, writer := humago.Unwrap(ctx)
+	if !op.RequestBody.Required && request.ContentLength == 0 {
+		next(ctx)
+		return
+	}
 	if problem := checkType(request); problem != nil {
 		a.refuse(ctx, problem)
 		return

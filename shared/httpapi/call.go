@@ -13,11 +13,14 @@ import (
 type call struct {
 	id      string
 	timer   *database.Timer
-	problem *Problem // the one it was answered with, if any
-	role    string   // of the caller, once known
-	route   string   // the operation's path template, once known
-	shared  bool     // the answer may be kept by caches
-	quota   quota    // that the request was counted in last
+	problem *Problem        // the one it was answered with, if any
+	role    string          // of the caller, once known
+	caller  string          // a pseudonym of the caller, once known
+	guarded bool            // not everyone may do this
+	route   string          // the operation's path template, once known
+	shared  bool            // the answer may be kept by caches
+	quota   quota           // that the request was counted in last
+	client  context.Context // ends when the caller goes away, and has no deadline
 }
 
 type callKey struct{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 
+	"github.com/waooaw/plant/shared/audit"
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/config"
 	"github.com/waooaw/plant/shared/database"
@@ -19,6 +20,7 @@ import (
 
 // Settings are all that a function is told by its environment.
 type Settings struct {
+	Audit    audit.Config
 	Auth     auth.Config
 	Database database.Config
 	HTTP     Config
@@ -28,9 +30,10 @@ type Settings struct {
 
 // Function is one of Plant's functions: what differs between them.
 type Function struct {
-	Name     string                          // as in routes.json and in its health's address: agents, search, metrics
-	Title    string                          // of its OpenAPI document
-	Register func(api *API, db *database.DB) // adds its operations; db is nil where only the document is wanted
+	Name  string // as in routes.json and in its health's address: agents, search, metrics
+	Title string // of its OpenAPI document
+	// Register adds its operations. Where only the document is wanted, db is nil and the API's settings are empty.
+	Register func(api *API, db *database.DB) error
 }
 
 // Handler returns the handler to register with the functions framework. It starts the function with its first request.
@@ -60,8 +63,12 @@ func (f Function) Open(ctx context.Context, settings Settings, log *slog.Logger)
 		return nil, err
 	}
 	api := newAPI(f, settings.HTTP, verifier, log, db.Ready)
-	api.limits = limits
-	f.Register(api, db)
+	api.limits, api.Settings = limits, settings
+	if err := f.Register(api, db); err != nil {
+		db.Close()
+		limits.close()
+		return nil, err
+	}
 	return &Service{API: api, Close: func() {
 		db.Close()
 		limits.close()
@@ -74,7 +81,9 @@ const ProblemsExtension = "x-problem-types"
 // OpenAPI returns the function's published document, OpenAPI 3.1 as JSON. It needs no settings.
 func (f Function) OpenAPI() ([]byte, error) {
 	api := newAPI(f, Config{}, nil, nil, nil)
-	f.Register(api, nil)
+	if err := f.Register(api, nil); err != nil {
+		return nil, err
+	}
 	document := api.Operations.OpenAPI()
 	document.Extensions = map[string]any{ProblemsExtension: ProblemTypes()}
 	return document.MarshalJSON()

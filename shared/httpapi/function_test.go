@@ -46,7 +46,7 @@ type probe struct {
 func newProbe() probe { return probe{started: make(chan struct{}, 100), release: make(chan struct{})} }
 
 func (p probe) function() httpapi.Function {
-	return httpapi.Function{Name: "probe", Title: "Probe", Register: func(api *httpapi.API, db *database.DB) {
+	return httpapi.Function{Name: "probe", Title: "Probe", Register: func(api *httpapi.API, db *database.DB) error {
 		on := api.Operations
 		wait := func(ctx context.Context, _ *struct{}) (*word, error) {
 			p.started <- struct{}{}
@@ -73,6 +73,7 @@ func (p probe) function() httpapi.Function {
 		huma.Post(on, "/api/v1/probe/echo", func(_ context.Context, in *word) (*word, error) { return in, nil })
 		huma.Post(on, "/api/v1/probe/secret", func(context.Context, *struct{}) (*word, error) { return said("secret"), nil },
 			httpapi.Needs(auth.Governor))
+		return nil
 	}}
 }
 

@@ -18,8 +18,6 @@ type Health struct {
 	}
 }
 
-func fresh(op *huma.Operation) { op.Metadata = map[string]any{freshKey: true} }
-
 // registerHealth adds GET …/health, which touches nothing, and GET …/ready, which asks what the function needs.
 func (a *API) registerHealth(ready func(context.Context) error) {
 	path := "/api/v1/" + a.name
@@ -27,7 +25,7 @@ func (a *API) registerHealth(ready func(context.Context) error) {
 		answer := &Health{}
 		answer.Body.Status = "ok"
 		return answer, nil
-	}, fresh, Doc("Say whether the process is up"))
+	}, Fresh, Doc("Say whether the process is up"))
 	huma.Get(a.Operations, path+"/ready", func(ctx context.Context, _ *struct{}) (*Health, error) {
 		if a.draining.Load() {
 			return nil, Unavailable.Problem("this instance is stopping")
@@ -43,7 +41,7 @@ func (a *API) registerHealth(ready func(context.Context) error) {
 		answer := &Health{}
 		answer.Body.Status = "ready"
 		return answer, nil
-	}, fresh, Doc("Say whether what the function needs answers"))
+	}, Fresh, Doc("Say whether what the function needs answers"))
 }
 
 var _ http.Handler = (*API)(nil)

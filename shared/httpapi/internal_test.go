@@ -203,7 +203,7 @@ func TestLazily_TriesAgainAfterAFailure(t *testing.T) {
 		if starts == 1 {
 			return nil, errors.New("not yet")
 		}
-		f := Function{Name: "probe", Title: "Probe", Register: func(*API, *database.DB) {}}
+		f := Function{Name: "probe", Title: "Probe", Register: func(*API, *database.DB) error { return nil }}
 		settings := Settings{Database: database.Config{URL: "postgres://nobody@127.0.0.1:1/none", MaxConns: 1}}
 		settings.HTTP = Config{CursorKey: "k", RequestTimeout: time.Second, MaxInFlight: 10}
 		return f.Open(context.Background(), settings, logging.New(io.Discard, logging.Config{}))

@@ -19,7 +19,7 @@ import (
 // ServeHTTP is the one way of every request: identity and log line, CORS, admission, limit, address, deadline, mux.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	c := &call{id: requestID(r)}
+	c, client := &call{id: requestID(r)}, r.Context()
 	ctx, timer := database.WithTimer(context.WithValue(r.Context(), callKey{}, c))
 	c.timer = timer
 	if trace, ok := traceOf(r); ok {
@@ -29,6 +29,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	r = r.WithContext(ctx)
 	answer := &answer{ResponseWriter: w, request: r, call: c, start: start, patience: a.cfg.AnswerTimeout}
+	c.client = client
 	admitted, leave := a.admit(r)
 	defer leave() // the last thing that is done: until then, the process does not end
 	defer func() {
@@ -56,6 +57,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.mux.ServeHTTP(answer, r)
+	if a.AfterWrite != nil && answer.status >= http.StatusOK && answer.status < http.StatusMultipleChoices && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		a.AfterWrite()
+	}
 }
 
 // methods that an operation can have, sorted as Allow names them.
@@ -174,7 +178,7 @@ func (a *API) panicked(w *answer, r *http.Request, reason any) {
 	if err, ok := reason.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(reason)
 	}
-	a.log.ErrorContext(r.Context(), "panic", "request_id", w.call.id, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+	a.Log.ErrorContext(r.Context(), "panic", "request_id", w.call.id, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 	if w.status == 0 {
 		writeProblem(w, r, Internal.Problem("the request could not be answered"))
 	}
@@ -191,6 +195,16 @@ func (a *API) logRequest(w *answer, r *http.Request, took time.Duration) {
 		slog.String("route", w.call.route), slog.String("role", w.call.role),
 		slog.Int64("db_us", w.call.timer.Elapsed().Microseconds()),
 	}
+	if w.call.caller != "" {
+		attrs = append(attrs, slog.String("caller", w.call.caller))
+	}
+	if w.call.guarded { // who did what only some may do, and who was kept from it (row A27)
+		access := "allowed"
+		if w.status == http.StatusUnauthorized || w.status == http.StatusForbidden {
+			access = "denied"
+		}
+		attrs = append(attrs, slog.String("access", access))
+	}
 	if p := w.call.problem; p != nil {
 		attrs = append(attrs, slog.String("code", p.Code))
 		if p.Status >= http.StatusInternalServerError {
@@ -203,7 +217,7 @@ func (a *API) logRequest(w *answer, r *http.Request, took time.Duration) {
 			}
 		}
 	}
-	a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+	a.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
 }
 
 // traceOf reads the trace that a request belongs to: W3C traceparent, else X-Cloud-Trace-Context, whose span is decimal.

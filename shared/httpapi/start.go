@@ -81,9 +81,14 @@ const (
 	lastWords = 50 * time.Millisecond
 )
 
+// Stopping is closed when the process is about to end: who waits for something answers then.
+func (a *API) Stopping() <-chan struct{} { return a.stopping }
+
 // Drain refuses new requests and returns when those in flight have ended, or after grace.
 func (a *API) Drain(grace time.Duration) {
-	a.draining.Store(true)
+	if !a.draining.Swap(true) {
+		close(a.stopping)
+	}
 	deadline := time.Now().Add(grace)
 	for a.inFlight.Load() > 0 && time.Now().Before(deadline) {
 		time.Sleep(drainPoll)

@@ -69,9 +69,20 @@ func Start(t testing.TB, function httpapi.Function, opts ...Option) *Service {
 	issuing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { keys.ServeHTTP(w, r) }))
 	t.Cleanup(issuing.Close)
 	keys = issuer.Handler(issuing.URL)
-	s := &Service{DB: dbtest.New(t), Issuer: issuing.URL, Log: &Log{}, issuer: issuer}
+	return open(t, &Service{DB: dbtest.New(t), Issuer: issuing.URL, Log: &Log{}, issuer: issuer}, function, opts)
+}
+
+// Join runs a function beside another, on the same database and with the same tokens.
+func Join(t testing.TB, beside *Service, function httpapi.Function, opts ...Option) *Service {
+	t.Helper()
+	return open(t, &Service{DB: beside.DB, Issuer: beside.Issuer, Log: &Log{}, issuer: beside.issuer}, function, opts)
+}
+
+// open starts the function of a service whose URL is still missing.
+func open(t testing.TB, s *Service, function httpapi.Function, opts []Option) *Service {
+	t.Helper()
 	settings := httpapi.Settings{
-		Auth: localissuer.Trust(issuing.URL),
+		Auth: localissuer.Trust(s.Issuer),
 		Database: database.Config{
 			URL: config.Secret(s.DB.AppURL), MaxConns: 4, AcquireTimeout: 10 * time.Second, StatementTimeout: 10 * time.Second, LockTimeout: 5 * time.Second,
 		},
