@@ -75,6 +75,14 @@ var matrix = map[string]struct {
 	"POST /api/v1/teams/{id}/restore":             {"", owners(200)},
 	"PUT /api/v1/teams/{id}/agents/{agent_id}":    {"", owners(200)},
 	"DELETE /api/v1/teams/{id}/agents/{agent_id}": {"", owners(204)},
+	"GET /api/v1/agents/{id}/history":             {"", owners(200)},
+	"GET /api/v1/changes":                         {"", everyone},
+	"GET /api/v1/audit/checkpoint":                {"", everyone},
+	"GET /api/v1/audit/proof/inclusion":           {"", [8]int{422, 422, 422, 422, 422, 422, 422, 422}},
+	"GET /api/v1/audit/proof/consistency":         {"", [8]int{422, 422, 422, 422, 422, 422, 422, 422}},
+	"GET /api/v1/audit/tampering/{entity_id}":     {"", governors(200)},
+	"GET /api/v1/audit/export":                    {"", governors(200)},
+	"POST /api/v1/audit/run":                      {"{}", governors(200)},
 }
 
 var everyone = [8]int{200, 200, 200, 200, 200, 200, 200, 200}
@@ -113,7 +121,10 @@ func (s service) arrange(t *testing.T, operation string) (path, body, of string)
 	case strings.HasPrefix(operation, "PUT") && agent != "":
 		agent = s.publish(t, writer).ID.String()
 	}
-	return strings.NewReplacer("{id}", id, "{agent_id}", agent).Replace(template), s.filled(t, matrix[operation].body), of
+	if strings.Contains(template, "{entity_id}") {
+		id = s.publish(t, writer).ID.String()
+	}
+	return strings.NewReplacer("{id}", id, "{agent_id}", agent, "{entity_id}", id).Replace(template), s.filled(t, matrix[operation].body), of
 }
 
 // filled is a body of the matrix with what its names stand for.
@@ -197,6 +208,9 @@ func TestA13_A23_AbsentObjects(t *testing.T) {
 			}
 			var first string
 			for _, id := range absent {
+				if id == absent[0] && strings.HasSuffix(template, "/history") {
+					continue // which what is deleted still has
+				}
 				answer := s.Do(t, method, strings.NewReplacer("{id}", id, "{agent_id}", apitest.AnID).Replace(template), token, body)
 				got := changing.ReplaceAllString(answer.Body, "")
 				if first == "" {

@@ -236,7 +236,7 @@ func TestI30_Inventory(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/", "/api", "/api/v1", "/api/v1/agent", "/openapi.json", "/openapi.yaml", "/docs", "/schemas/Agent", "/schemas/Agent.json", "/debug/pprof/", "/metrics",
-		"/internal/sequence", "/api/v1/team", "/api/v1/agents/x/y/z", "/api/v1/health", "/.env", "/.git/config",
+		"/internal/other", "/api/v1/team", "/api/v1/agents/x/y/z", "/api/v1/health", "/.env", "/.git/config",
 	} {
 		s.Do(t, "GET", path, s.Token(t, auth.Governor, "grace"), "").WantProblem(t, http.StatusNotFound, "NOT_FOUND")
 	}

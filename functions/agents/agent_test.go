@@ -1,14 +1,18 @@
 package agents
 
 import (
+	"crypto/rand"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/catalog"
+	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
@@ -20,9 +24,18 @@ type service struct {
 
 func start(t *testing.T, opts ...apitest.Option) service {
 	t.Helper()
-	s := apitest.Start(t, Function, opts...)
+	s := apitest.Start(t, Function, append([]apitest.Option{func(settings *httpapi.Settings) { settings.Audit.Key = auditKey }}, opts...)...)
 	return service{s, s.Token(t, auth.Partner, "ada"), s.Token(t, auth.Governor, "grace")}
 }
+
+// auditKey signs checkpoints, for auditVerifier to verify.
+var auditKey, auditVerifier = func() (config.Secret, string) {
+	signer, verifier, err := note.GenerateKey(rand.Reader, "plant.test/audit")
+	if err != nil {
+		panic(err)
+	}
+	return config.Secret(signer), verifier
+}()
 
 const writer = `{"name":"Campaign Writer","specialization":"Content writing","industry":"marketing","hourly_rate":85.0}`
 

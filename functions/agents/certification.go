@@ -1,6 +1,7 @@
 package agents
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -50,4 +51,11 @@ func isAbsoluteHTTPS(text string) bool {
 	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
 	address, err := url.Parse(text)
 	return err == nil && strings.HasPrefix(text, "https://") && address.Hostname() != "" && address.User == nil && !strings.ContainsFunc(text, unsafe)
+}
+
+var selfApprovalRefused = httpapi.NewProblemType("SELF_APPROVAL", http.StatusForbidden, "Another governor has to certify this",
+	"Who made or changed a skill or a job role does not certify it as well. Ask another governor.")
+
+func selfApproval() error {
+	return selfApprovalRefused.Problem("you made or changed it: another governor has to certify it")
 }

@@ -167,8 +167,10 @@ func TestI5_I7_EveryBody(t *testing.T) {
 		}
 		s.Do(t, op.Method, op.at(agent.ID.String()), s.grace, "{}", apitest.Header{Name: "Content-Type", Value: "text/plain"}).
 			WantProblem(t, http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE")
-		s.Do(t, op.Method, op.at(agent.ID.String()), s.grace, "", apitest.Header{Name: "Content-Type", Value: "application/json"}).
-			WantProblem(t, http.StatusBadRequest, "MALFORMED_REQUEST")
+		if op.Path != "/api/v1/audit/run" { // which needs no body
+			s.Do(t, op.Method, op.at(agent.ID.String()), s.grace, "", apitest.Header{Name: "Content-Type", Value: "application/json"}).
+				WantProblem(t, http.StatusBadRequest, "MALFORMED_REQUEST")
+		}
 	}
 	if after := s.all(t, "/api/v1/agents"); len(after) != 1 || after[0].Version != agent.Version {
 		t.Errorf("refused bodies left %+v", after)

@@ -13,7 +13,10 @@ import (
 )
 
 // jobRoleStore is the SQL of job roles.
-type jobRoleStore struct{ db *database.DB }
+type jobRoleStore struct {
+	db             *database.DB
+	secondGovernor bool // certification is by another governor than who made or changed it
+}
 
 const jobRoleColumns = `
 	j.id, j.name, j.description, j.required_skills, j.seniority_level, j.industry, j.specializations, ` + certificationColumn + `,
@@ -95,7 +98,7 @@ var (
 		specializations = coalesce(@specializations, specializations)`)
 	deleteJobRole    = jobRoleRows.changing(isLive, isGovernor, `@unused::boolean`, `deleted_at = now()`)
 	restoreJobRole   = jobRoleRows.changing(isRestorable, isGovernor, `true`, `deleted_at = null`)
-	certifyJobRole   = jobRoleRows.changing(isLive, isGovernor, `true`, certified)
+	certifyJobRole   = jobRoleRows.changing(isLive, isGovernor, isByAnother, certified)
 	uncertifyJobRole = jobRoleRows.changing(isLive, isGovernor, isCertified, uncertified)
 )
 
@@ -136,7 +139,7 @@ func (s jobRoleStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID)
 }
 
 func (s jobRoleStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (jobRole, error) {
-	return jobRoleRows.change(ctx, tx, certifyJobRole, id, nil, certificationArgs(ctx, draft), nil)
+	return jobRoleRows.change(ctx, tx, certifyJobRole, id, nil, certificationArgs(ctx, draft, s.secondGovernor), because[jobRole](selfApproval()))
 }
 
 // uncertify takes a certification back; where there is none, it is not found.

@@ -11,14 +11,25 @@ import (
 // register adds every operation of the function. Who may call one stands beside it; without, anyone may.
 func register(api *httpapi.API, db *database.DB) error {
 	agents := agents{store: newAgentStore(db), cursors: api.Cursors, operations: api.Operations}
-	skills := skills{store: skillStore{db}, cursors: api.Cursors}
-	jobRoles := jobRoles{store: jobRoleStore{db}, ofJobRole: skills.store.ofJobRole, cursors: api.Cursors}
+	skills := skills{store: skillStore{db, api.Settings.Auth.SecondGovernor}, cursors: api.Cursors}
+	jobRoles := jobRoles{store: jobRoleStore{db, api.Settings.Auth.SecondGovernor}, ofJobRole: skills.store.ofJobRole, cursors: api.Cursors}
 	industries := industries{store: industryStore{db}, cursors: api.Cursors}
 	teams := teams{store: teamStore{db}, cursors: api.Cursors}
+	history := history{store: amendmentStore{db}, cursors: api.Cursors}
+	changes := changes{store: amendmentStore{db}, watch: newWatch(amendmentStore{db}.sequenceAll), stopping: api.Stopping()}
+	audits := audits{store: auditStore{db}, amendments: amendmentStore{db}, stream: api.Stream}
+	checkpoints, err := newCheckpoints(api, db)
+	if err != nil {
+		return err
+	}
+	if every := api.Settings.Audit.SequenceEvery; every > 0 {
+		api.AfterWrite = (&sequencer{store: amendmentStore{db}, log: api.Log, every: every}).nudge
+	}
 
 	on, doc, creates := api.Operations, httpapi.Doc, httpapi.Creates
 	partner, governor := httpapi.Needs(auth.Partner), httpapi.Needs(auth.Governor)
 	partnerOrService := httpapi.Needs(auth.Partner, auth.Service)
+	fresh, scheduled := httpapi.Fresh, httpapi.Scheduled
 
 	huma.Post(on, "/api/v1/agents", agents.create, doc("Publish an agent"), partner, creates)
 	huma.Get(on, "/api/v1/agents", agents.list, doc("List agents"))
@@ -31,6 +42,7 @@ func register(api *httpapi.API, db *database.DB) error {
 	huma.Delete(on, "/api/v1/agents/{id}", agents.delete, doc("Delete an agent"), partner)
 	huma.Post(on, "/api/v1/agents/{id}/restore", agents.restore, doc("Bring a deleted agent back"), partner)
 	huma.Post(on, "/api/v1/agents/{id}/transfer", agents.transfer, doc("Give an agent to another owner"), partner)
+	huma.Get(on, "/api/v1/agents/{id}/history", history.list, doc("List what was changed of an agent, and by whom"), partner)
 
 	huma.Post(on, "/api/v1/skills", skills.create, doc("Add a skill"), governor, creates)
 	huma.Get(on, "/api/v1/skills", skills.list, doc("List skills"))
@@ -70,5 +82,14 @@ func register(api *httpapi.API, db *database.DB) error {
 	huma.Post(on, "/api/v1/teams/{id}/restore", teams.restore, doc("Bring a deleted team back"), partner)
 	huma.Put(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.addAgent, doc("Let an agent into a team"), partner)
 	huma.Delete(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.removeAgent, doc("Take an agent out of a team"), partner)
+
+	huma.Get(on, "/api/v1/changes", changes.list, doc("Follow all changes of the catalogue"), fresh, httpapi.Lasts(maxWait+answerTime))
+	huma.Post(on, "/internal/sequence", checkpoints.sequence, doc("Give all changes their places, and sign the tree over them"), scheduled)
+	huma.Get(on, "/api/v1/audit/checkpoint", checkpoints.get, doc("Get the signed head of the tree over all amendments"), fresh)
+	huma.Get(on, "/api/v1/audit/proof/inclusion", checkpoints.inclusion, doc("Prove that an amendment is in the tree"), fresh)
+	huma.Get(on, "/api/v1/audit/proof/consistency", checkpoints.consistency, doc("Prove that a tree has grown from another"), fresh)
+	huma.Post(on, "/api/v1/audit/run", audits.run, doc("Check all rules, chains and the tree"), governor, httpapi.Lasts(auditTime))
+	huma.Get(on, "/api/v1/audit/export", audits.export, doc("Export all amendments, for scripts/audit verify"), governor, httpapi.Lasts(exportTime))
+	huma.Get(on, "/api/v1/audit/tampering/{entity_id}", audits.tampering, doc("Check the chain of one entity"), governor)
 	return nil
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // startScheduled runs the function with a service account of another issuer, as Google is one, and returns its token.
-func startScheduled(t *testing.T) (s service, token string) {
+func startScheduled(t *testing.T, opts ...apitest.Option) (s service, token string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -60,10 +60,10 @@ func startScheduled(t *testing.T) (s service, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = start(t, func(settings *httpapi.Settings) {
+	s = start(t, append(opts, func(settings *httpapi.Settings) {
 		settings.Auth.Services = auth.Services{{Issuer: url, Email: schedulerEmail}}
 		settings.Auth.ServiceAudience = schedulerAudience
-	})
+	})...)
 	return s, signed + "." + segment(signature)
 }
 

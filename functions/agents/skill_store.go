@@ -11,7 +11,10 @@ import (
 )
 
 // skillStore is the SQL of skills.
-type skillStore struct{ db *database.DB }
+type skillStore struct {
+	db             *database.DB
+	secondGovernor bool // certification is by another governor than who made or changed it
+}
 
 const skillColumns = `
 	k.id, k.name, k.description, k.category, ` + certificationColumn + `, k.version, k.created_at, k.updated_at,
@@ -71,7 +74,7 @@ var (
 		name = coalesce(@name, name), description = coalesce(@description, description), category = coalesce(@category, category)`)
 	deleteSkill    = skillRows.changing(isLive, isGovernor, `@unused::boolean`, `deleted_at = now()`)
 	restoreSkill   = skillRows.changing(isRestorable, isGovernor, `true`, `deleted_at = null`)
-	certifySkill   = skillRows.changing(isLive, isGovernor, `true`, certified)
+	certifySkill   = skillRows.changing(isLive, isGovernor, isByAnother, certified)
 	uncertifySkill = skillRows.changing(isLive, isGovernor, isCertified, uncertified)
 )
 
@@ -106,7 +109,7 @@ func (s skillStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (
 }
 
 func (s skillStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (skill, error) {
-	return skillRows.change(ctx, tx, certifySkill, id, nil, certificationArgs(ctx, draft), nil)
+	return skillRows.change(ctx, tx, certifySkill, id, nil, certificationArgs(ctx, draft, s.secondGovernor), because[skill](selfApproval()))
 }
 
 // uncertify takes a certification back; where there is none, it is not found.

@@ -136,8 +136,8 @@ func (l amendments) export() []byte {
 	return out
 }
 
-// root is computed by the library, from all hashes of the tree, and not by what it checks.
-func (l amendments) root(t testing.TB) tlog.Hash {
+// tree has all hashes of the tree, computed by the library and not by what it checks.
+func (l amendments) tree(t testing.TB) tlog.HashReader {
 	t.Helper()
 	var stored []tlog.Hash
 	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
@@ -154,7 +154,12 @@ func (l amendments) root(t testing.TB) tlog.Hash {
 		}
 		stored = append(stored, hashes...)
 	}
-	root, err := tlog.TreeHash(int64(len(l)), reader)
+	return reader
+}
+
+func (l amendments) root(t testing.TB) tlog.Hash {
+	t.Helper()
+	root, err := tlog.TreeHash(int64(len(l)), l.tree(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,9 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			select table_name || ' ' || string_agg(privilege_type, ',' order by privilege_type) from information_schema.role_table_grants
 			where grantee = 'plant_app' group by table_name`,
 			[]string{
-				"agent_search SELECT", "agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT", "idempotency_keys DELETE,INSERT,SELECT",
-				"industries INSERT,SELECT", "job_role_skills SELECT", "job_roles INSERT,SELECT", "search_words SELECT", "skills INSERT,SELECT", "teams INSERT,SELECT",
+				"agent_search SELECT", "agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT",
+				"amendment_salts SELECT", "amendments SELECT", "checkpoints INSERT,SELECT", "idempotency_keys DELETE,INSERT,SELECT",
+				"industries INSERT,SELECT", "job_role_skills SELECT", "job_roles INSERT,SELECT", "search_words SELECT", "skills INSERT,SELECT", "teams INSERT,SELECT", "tree_hashes SELECT",
 			},
 		},
 		{
@@ -64,7 +65,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 				and not exists (select from unnest(p.proconfig) c where c like 'search_path=%, pg_temp')`, nil},
 		{"definer functions that others may call", `
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.prosecdef
-				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, nil},
+				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, []string{"sequence_amendments"}},
 		{"views that look with their owner's eyes", `
 			select relname from pg_class where relnamespace = 'plant'::regnamespace and relkind in ('v', 'm')
 				and not coalesce('security_invoker=true' = any (reloptions), false)`, nil},
@@ -75,6 +76,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			from pg_policy p join pg_class c on c.oid = p.polrelid`,
 			[]string{
 				"agents changers update to plant_app", "agents creators insert to plant_app", "agents owner all to the owner", "agents readers select to plant_app",
+				"amendment_salts owner all to the owner", "amendment_salts readers select to plant_app",
 				"idempotency_keys callers all to plant_app", "idempotency_keys owner all to the owner",
 				"industries changers update to plant_app", "industries creators insert to plant_app", "industries owner all to the owner", "industries readers select to plant_app",
 				"job_roles changers update to plant_app", "job_roles creators insert to plant_app", "job_roles owner all to the owner", "job_roles readers select to plant_app",
@@ -104,7 +106,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			union all
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.proowner <> current_user::regrole`, nil},
 		{"functions that the group may call", `
-			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"caller_owns", "caller_role"}},
+			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "sequence_amendments"}},
 		{"definer functions that look into the temporary schema before the last", `
 			select p.proname from pg_proc p cross join lateral unnest(p.proconfig) c
 			where p.pronamespace = 'plant'::regnamespace and p.prosecdef and c like 'search_path=%' and c !~ '^search_path=(plant|public|pg_catalog)(, (plant|public|pg_catalog))*, pg_temp$'`, nil},

@@ -27,6 +27,13 @@ var valid = map[string]map[string]string{
 		"id": "gen_random_uuid()", "owner_issuer": "'i'", "owner": "'ada'", "name": "'Name'", "specialization": "'Work'", "industry": "'sales'", "hourly_rate": "10",
 	},
 	"agent_statistics": {"agent_id": agent},
+	"amendment_salts":  {"pseudonym": "repeat('0', 64)", "issuer": "'i'", "subject": "'s'", "salt": aHash},
+	"amendments": {
+		"entity_type": "'agent'", "entity_id": "gen_random_uuid()", "version": "1", "action": "'create'", "actor_issuer": "'i'", "actor_role": "'partner'", "actor": "repeat('0', 64)",
+		"change": "'{}'", "at": "now()", "previous_hash": aHash, "hash": aHash,
+	},
+	"checkpoints": {"size": "1", "note": "'n'"},
+	"tree_hashes": {"level": "0", "n": "1000", "hash": aHash},
 	"idempotency_keys": {
 		"issuer": "'i'", "subject": "'s'", "route": "'r'", "key": "'k'", "request_hash": "decode(repeat('00', 32), 'hex')", "answer": "'{}'", "expires_at": "now()",
 	},
@@ -36,6 +43,7 @@ const (
 	role   = "'01900000-0000-7000-8000-0000000000aa'"
 	agent  = "'01900000-0000-7000-8000-0000000000bb'"
 	aSkill = "'01900000-0000-7000-8000-0000000000cc'"
+	aHash  = "decode(repeat('00', 32), 'hex')"
 )
 
 // with returns an INSERT of a valid row with some columns changed: "column = expression; …".
@@ -79,7 +87,8 @@ func TestConstraints(t *testing.T) {
 	specialization := text("100")
 	specialization.refused = append(specialization.refused, decomposed)
 	description := rule{[]string{"''", "repeat('é', 8000)"}, []string{"repeat('x', 8001)"}}
-	version := rule{[]string{"1", "9223372036854775807"}, []string{"0", "-1"}}
+	version := rule{[]string{"1"}, []string{"0", "-1"}} // any other is of a later change
+	hash := rule{nil, []string{`'\x'`, "decode(repeat('00', 31), 'hex')", "decode(repeat('00', 33), 'hex')"}}
 	few := rule{[]string{"'{}'", "array_fill('x'::text, '{50}')"}, []string{"array_fill('x'::text, '{51}')", "'{x,null}'"}}
 	count := rule{[]string{"0", "9223372036854775807"}, []string{"-1"}}
 	ids := func(count string) string {
@@ -128,7 +137,18 @@ func TestConstraints(t *testing.T) {
 		"agent_statistics.trials_retained":  {[]string{"2; trials_ended = 2"}, []string{"1", "3; trials_ended = 2", "-1; trials_ended = 2"}},
 		"idempotency_keys.route":            {[]string{"''", "repeat('x', 2048)"}, []string{"repeat('x', 2049)"}},
 		"idempotency_keys.key":              text("255"),
-		"idempotency_keys.request_hash":     {nil, []string{`'\x'`, "decode(repeat('00', 31), 'hex')", "decode(repeat('00', 33), 'hex')"}},
+		"idempotency_keys.request_hash":     hash,
+		"amendment_salts.salt":              hash,
+		"amendment_salts.pseudonym":         {nil, []string{"''", "repeat('0', 63)", "repeat('A', 64)"}},
+		"amendments.hash":                   hash,
+		"amendments.previous_hash":          hash,
+		"amendments.entity_type":            {[]string{"'skill'", "'job_role'", "'industry'", "'team'"}, []string{"''", "'hire'"}},
+		"amendments.action": {
+			[]string{"'adopt'", "'update'", "'status'", "'certify'", "'uncertify'", "'transfer'", "'delete'", "'restore'", "'remove'"}, []string{"''", "'Create'"},
+		},
+		"amendments.version": version, "amendments.seq": {[]string{"9223372036854775807", "null"}, []string{"0", "-1"}},
+		"checkpoints.size": {[]string{"0", "9223372036854775807"}, []string{"-1"}}, "checkpoints.note": text("8192"),
+		"tree_hashes.hash": hash, "tree_hashes.level": {[]string{"62"}, []string{"-1"}}, "tree_hashes.n": {[]string{"0; level = 9"}, []string{"-1"}},
 	}
 
 	// A certification is there as a whole, or not at all; of each part the rest is right.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/waooaw/plant/shared/auth"
 )
 
 // compare measures what was asked for, and prints it beside its goals.
@@ -26,7 +28,7 @@ func (b *bench) compare(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, *table) error
-	}{{"page", b.comparePages}, {"start", b.compareStarts}, {"memory", b.compareMemory}} {
+	}{{"audit", b.compareAudit}, {"feed", b.compareFeed}, {"page", b.comparePages}, {"start", b.compareStarts}, {"memory", b.compareMemory}} {
 		if !strings.Contains(b.only, part.name) {
 			continue
 		}
@@ -131,6 +133,45 @@ func (b *bench) forgetCreated(ctx context.Context) error {
 			return fmt.Errorf("remove what was created: %w", err)
 		}
 	}
+	return pastTriggers(ctx, b.owner, `truncate plant.amendments, plant.tree_hashes, plant.checkpoints`) // last, for the removals are amended too
+}
+
+const auditGoal = 0.70 // of the creates without amendments
+
+// compareAudit measures creates with and without the trigger that writes amendments, by turns.
+func (b *bench) compareAudit(ctx context.Context, table *table) error {
+	token, err := b.stand.Token(auth.Partner, benchOwner)
+	if err != nil {
+		return err
+	}
+	next := create(b.agents.Address.Host, token)
+	var with, without, ratios []float64
+	for round := range b.rounds + 1 {
+		var rates [2]float64
+		for i, verb := range []string{"enable", "disable"} {
+			if _, err := b.owner.Exec(ctx, `alter table plant.agents `+verb+` trigger _amended`); err != nil {
+				return err
+			}
+			m := closed(ctx, b.agents.Address.Host, next, b.clients, b.length)
+			if m.errors > 0 {
+				return fmt.Errorf("%d creates failed: %s", m.errors, m.example)
+			}
+			rates[i] = m.perSecond
+			if err := b.forgetCreated(ctx); err != nil {
+				return err
+			}
+		}
+		if round == 0 { // connections, prepared statements, caches
+			continue
+		}
+		with, without, ratios = append(with, rates[0]), append(without, rates[1]), append(ratios, rates[0]/rates[1])
+	}
+	if _, err := b.owner.Exec(ctx, `alter table plant.agents enable trigger _amended`); err != nil {
+		return err
+	}
+	ratio := median(ratios)
+	table.add("amendments: create with ÷ without them", fmt.Sprintf("%.2f (%s/s ÷ %s/s)", ratio, number(median(with)), number(median(without))),
+		verdict(fmt.Sprintf("≥ %.2f", auditGoal), ratio < auditGoal))
 	return nil
 }
 

@@ -33,7 +33,7 @@ type settings struct {
 	only, scenario                       string
 }
 
-var parts = []string{"get", "list", "search", "create", "page", "start", "memory"}
+var parts = []string{"get", "list", "search", "create", "audit", "feed", "page", "start", "memory"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

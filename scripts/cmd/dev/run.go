@@ -130,13 +130,13 @@ func waitForEnd(ctx context.Context, server *postgres.Server, running []*functio
 
 // startFunctions starts every function with the application's login. What it has started it returns even with an error.
 func startFunctions(ctx context.Context, s settings, databaseURL, issuerURL string) ([]*functions.Function, error) {
-	environment, err := functions.Environment(s.Home, databaseURL, issuerURL)
-	if err != nil {
-		return nil, err
-	}
-	environment = append(environment, "DATABASE_MAX_CONNS=8", "CORS_ORIGINS="+issuerURL, "CLIENT_ADDRESS_FROM_RIGHT=1")
 	var running []*functions.Function
 	for _, name := range functions.Names {
+		environment, err := functions.Environment(s.Home, name, databaseURL, issuerURL)
+		if err != nil {
+			return running, err
+		}
+		environment = append(environment, "DATABASE_MAX_CONNS=8", "CORS_ORIGINS="+issuerURL, "CLIENT_ADDRESS_FROM_RIGHT=1")
 		f, err := functions.Start(ctx, s.Home, name, name+".log", environment)
 		if err != nil {
 			return running, err
@@ -165,7 +165,7 @@ func announce(out io.Writer, s settings, base string, database databaseURLs, run
 	for _, f := range running {
 		_, _ = fmt.Fprintf(out, "  %-9s  %s  (%s)\n", f.Name, f.Address, f.LogFile)
 	}
-	_, _ = fmt.Fprintf(out, "  data       %s\n\n", database.shown)
+	_, _ = fmt.Fprintf(out, "  data       %s\n  verifier   %s (of the audit's checkpoints)\n\n", database.shown, filepath.Join(s.Home, functions.VerifierKeyFile))
 	_, _ = fmt.Fprintf(out, "Try it:\n\n  curl -s '%s/api/v1/agents/available/search?query=social+media&limit=3'\n\n", base)
 	_, _ = fmt.Fprintf(out, "Tokens: %sscripts/token --role partner --sub ada\nCtrl-C stops all of it.\n", tokenEnvironment(s))
 }

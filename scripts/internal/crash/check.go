@@ -14,7 +14,7 @@ type Findings struct {
 	Lost    int // acknowledged agents that are not there, or not as acknowledged
 	Doubled int // agents beyond the first of a key
 	Stray   int // agents that no key asked for
-	Torn    int // agents without what their own transaction wrote beside them: statistics, the search row, the key
+	Torn    int // agents without what their own transaction wrote beside them: statistics, the search row, the key, amendments
 }
 
 const stored = `
@@ -22,7 +22,13 @@ const stored = `
 		exists (select from plant.agent_statistics where agent_id = a.id)
 		and exists (select from plant.agent_search where agent_id = a.id)
 		and exists (select from plant.idempotency_keys where subject = a.owner and key = a.name and answer->'body'->>'id' = a.id::text)
+		and (select count(*) = a.version and max(m.version) = a.version from plant.amendments m where m.entity_id = a.id) -- row D9
 	from plant.agents a where a.owner = $1 and a.deleted_at is null`
+
+// amendments of agents that were never there.
+const strayAmendments = `
+	select count(*) from plant.amendments m where m.entity_type = 'agent' and not exists (select from plant.agents a where a.id = m.entity_id)
+		and not exists (select from plant.amendments r where r.entity_id = m.entity_id and r.action = 'remove')`
 
 // Check compares what the writers noted with what is stored. They have to be stopped. The error names what was found.
 func (w *Writers) Check(ctx context.Context, owner *pgx.Conn) (Findings, error) {
@@ -62,6 +68,13 @@ func (w *Writers) Check(ctx context.Context, owner *pgx.Conn) (Findings, error) 
 		if !agent.whole {
 			find(&found.Torn, "%s lacks what belongs to it", agent.ID)
 		}
+	}
+	var stray int
+	if err := owner.QueryRow(ctx, strayAmendments).Scan(&stray); err != nil {
+		return found, fmt.Errorf("read the amendments: %w", err)
+	}
+	for range stray {
+		find(&found.Torn, "an amendment is of no agent that is there")
 	}
 	for _, p := range asked {
 		agent, ok := byID[p.id]

@@ -280,8 +280,6 @@ func newPort(t *testing.T) string {
 	return port
 }
 
-var agentPath = regexp.MustCompile(`/api/v1/agents/[0-9a-f-]{36}`)
-
 // One test, since each start takes its time: what it asks comes in the order in which a newcomer would.
 func TestPlant(t *testing.T) {
 	p := start(t, newHome(t), newPort(t), firstStart)
@@ -309,6 +307,9 @@ func TestPlant(t *testing.T) {
 	for _, slash := range []string{"", "/"} {
 		t.Run("an agent's life, paths ending in "+fmt.Sprintf("%q", slash), func(t *testing.T) { agentLife(t, p, token, slash) })
 	}
+	governor := p.script(t, "token", "--role", "governor", "--sub", "grace")
+	t.Run("skills, job roles, industries and teams", func(t *testing.T) { governance(t, p, token, governor) })
+	t.Run("a change is followed and proved", func(t *testing.T) { audit(t, p, token, governor) })
 	t.Run("pages and documents", func(t *testing.T) {
 		p.do(t, "GET", "/", "", "").want(t, 200, "<h1>Plant</h1>")
 		p.do(t, "GET", "/openapi.json", "", "").want(t, 200, `"/api/v1/agents/{id}"`, `"/api/v1/agents/search"`, `"/api/v1/agents/{id}/metrics"`)
@@ -407,35 +408,4 @@ func TestPlant(t *testing.T) {
 		}
 		p.do(t, "GET", "/ready", "", "").want(t, 200)
 	})
-}
-
-func agentLife(t *testing.T, p *plant, token, slash string) {
-	const draft = `{"name":"Outreach Planner","specialization":"Quillfeather outreach","industry":"sales","hourly_rate":85.0}`
-	created := p.do(t, "POST", "/api/v1/agents"+slash, token, draft).want(t, 201, `"price":13600.00`)
-	path := agentPath.FindString(created.header.Get("Location"))
-	if path == "" {
-		t.Fatalf("no Location in %v", created.header)
-	}
-	for range 3 {
-		p.do(t, "POST", "/api/v1/agents"+slash, token, draft).want(t, 201)
-	}
-	p.do(t, "GET", "/api/v1/agents"+slash, "", "").want(t, 200, "Outreach Planner")
-	p.do(t, "GET", "/api/v1/agents"+slash+"?industry=sales&specialization=quillfeather+outreach", "", "").want(t, 200, path[len("/api/v1/agents/"):])
-	p.do(t, "GET", path+slash, "", "").want(t, 200, `"hourly_rate":85.00`)
-	p.do(t, "GET", "/api/v1/agents/01900000-0000-7000-8000-00000000dead"+slash, "", "").want(t, 404, "NOT_FOUND")
-	p.do(t, "PUT", path+slash, token, `{"hourly_rate":90.5,"description":"Plans."}`).want(t, 200,
-		`"hourly_rate":90.50`, `"description":"Plans."`, `"name":"Outreach Planner"`, `"specialization":"Quillfeather outreach"`)
-	find := "/api/v1/agents/available/search" + slash + "?query=quillfeather"
-	p.do(t, "GET", find, "", "").want(t, 200, path[len("/api/v1/agents/"):])
-	p.do(t, "PUT", path+"/status"+slash, token, `{"status":"working"}`).want(t, 200, `"status":"working"`)
-	if found := p.do(t, "GET", find, "", "").want(t, 200); strings.Contains(found.body, path[len("/api/v1/agents/"):]) {
-		t.Error("a working agent was found among the available ones")
-	}
-	p.do(t, "GET", path+"/metrics"+slash, "", "").want(t, 200, `"total_jobs":0`, `"avg_rating":0`)
-	p.do(t, "DELETE", path+slash, token, "").want(t, 204)
-	p.do(t, "GET", path+slash, "", "").want(t, 404, "NOT_FOUND")
-	p.do(t, "POST", "/api/v1/agents"+slash, token, strings.Replace(draft, "Outreach Planner", "", 1)).want(t, 422, "body.name")
-	p.do(t, "POST", "/api/v1/agents"+slash, token, strings.Replace(draft, "85.0", "-1", 1)).want(t, 422, "body.hourly_rate")
-	p.do(t, "GET", "/api/v1/agents"+slash+"?limit=1000", "", "").want(t, 422, "query.limit")
-	p.do(t, "POST", "/api/v1/agents"+slash, "", draft).want(t, 401, "UNAUTHENTICATED")
 }

@@ -46,14 +46,27 @@ func TestCheck_FindsWhatIsWrong(t *testing.T) {
 		want      crash.Findings
 	}{
 		{`delete from plant.agents where id = (select min(id::text)::uuid from plant.agents where owner = $1)`, crash.Findings{Lost: 1}},
-		{`update plant.agents set version = version - 1, description = 'new' where id = (select id from plant.agents where owner = $1 and version > 1 limit 1)`, crash.Findings{Lost: 2}},
-		{`delete from plant.agent_search where agent_id = (select max(id::text)::uuid from plant.agents where owner = $1)`, crash.Findings{Lost: 2, Torn: 1}},
+		{`update plant.agents set version = version + 1, description = 'new' where id = (select id from plant.agents where owner = $1 and version > 1 limit 1)`, crash.Findings{Lost: 2}},
+		{`delete from plant.amendments where entity_id = (select max(id::text)::uuid from plant.agents where owner = $1)`, crash.Findings{Lost: 2, Torn: 1}},
+		{`insert into plant.amendments (entity_type, entity_id, version, action, actor_issuer, actor_role, actor, change, at, previous_hash, hash)
+			select entity_type, gen_random_uuid(), 1, 'create', actor_issuer, actor_role, actor, change, at, previous_hash, hash from plant.amendments
+			where entity_id in (select id from plant.agents where owner = $1) limit 1`, crash.Findings{Lost: 2, Torn: 2}},
+		{`delete from plant.agent_search where agent_id = (select min(id::text)::uuid from plant.agents where owner = $1)`, crash.Findings{Lost: 2, Torn: 3}},
 		{`insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate)
-			select gen_random_uuid(), owner_issuer, owner, name, 'Twice', industry, 1 from plant.agents where owner = $1 and external_id is null limit 1`, crash.Findings{Lost: 2, Torn: 2, Doubled: 1}},
+			select gen_random_uuid(), owner_issuer, owner, name, 'Twice', industry, 1 from plant.agents where owner = $1 and external_id is null limit 1`, crash.Findings{Lost: 2, Torn: 4, Doubled: 1}},
 		{`insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate)
-			select gen_random_uuid(), owner_issuer, owner, 'Stray', 'Once', industry, 1 from plant.agents where owner = $1 limit 1`, crash.Findings{Lost: 2, Torn: 3, Doubled: 1, Stray: 1}},
+			select gen_random_uuid(), owner_issuer, owner, 'Stray', 'Once', industry, 1 from plant.agents where owner = $1 limit 1`, crash.Findings{Lost: 2, Torn: 5, Doubled: 1, Stray: 1}},
 	} {
+		pastGuards := strings.Contains(one.statement, "delete from plant.amendments")
+		if pastGuards {
+			if _, err := conn.Exec(t.Context(), `set session_replication_role = replica`); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := conn.Exec(t.Context(), one.statement, owner); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(t.Context(), `reset session_replication_role`); err != nil {
 			t.Fatal(err)
 		}
 		if found, err := writers.Check(t.Context(), conn); err == nil || found != one.want {

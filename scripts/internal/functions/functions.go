@@ -4,6 +4,7 @@ package functions
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +19,11 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waooaw/plant/scripts/internal/process"
+	"github.com/waooaw/plant/shared/audit"
 	"github.com/waooaw/plant/shared/auth/localissuer"
 )
 
@@ -87,9 +90,18 @@ func OpenAPI(ctx context.Context, home, name string) ([]byte, error) {
 	return document, nil
 }
 
-// Environment is what every function is told: the application's login to the database, the issuer that it trusts, and the
-// key of cursors, which the home keeps.
-func Environment(home, databaseURL, issuerURL string) ([]string, error) {
+// The home's log of amendments: its name, and the files that keep its verifier key and its checkpoints.
+const (
+	auditOrigin      = "localhost/plant"
+	VerifierKeyFile  = "audit.pub"
+	CheckpointsFile  = "audit-checkpoints"
+	signerKeyFile    = "audit-key"
+	verifierFileMode = 0o644
+)
+
+// Environment is what a function is told: the application's login to the database, the issuer that it trusts, and keys that
+// the home keeps, of cursors and, for the one that signs, of checkpoints.
+func Environment(home, name, databaseURL, issuerURL string) ([]string, error) {
 	cursorKey, err := process.KeptSecret(filepath.Join(home, "cursor-key"))
 	if err != nil {
 		return nil, err
@@ -98,7 +110,25 @@ func Environment(home, databaseURL, issuerURL string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []string{"PLANT_APP_DATABASE_URL=" + databaseURL, "CURSOR_KEY=" + cursorKey, "AUTH_ISSUERS=" + string(issuers)}, nil
+	environment := []string{"PLANT_APP_DATABASE_URL=" + databaseURL, "CURSOR_KEY=" + cursorKey, "AUTH_ISSUERS=" + string(issuers)}
+	if name != "agents" {
+		return environment, nil
+	}
+	signerKey, err := process.Kept(filepath.Join(home, signerKeyFile), func() (string, error) {
+		key, _, err := note.GenerateKey(rand.Reader, auditOrigin)
+		return key, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	verifierKey, err := audit.VerifierKey(signerKey)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(home, signerKeyFile), err)
+	}
+	if err := os.WriteFile(filepath.Join(home, VerifierKeyFile), []byte(verifierKey+"\n"), verifierFileMode); err != nil {
+		return nil, err
+	}
+	return append(environment, "AUDIT_KEY="+signerKey, "AUDIT_CHECKPOINT_FILE="+filepath.Join(home, CheckpointsFile)), nil
 }
 
 // Start starts a function that Build has put into the home, on a free port of this machine, with a log of its own under

@@ -69,11 +69,19 @@ func FreePort(ctx context.Context) (string, error) {
 
 // KeptSecret returns the random secret that a file keeps, making it the first time. It is made of letters and digits.
 func KeptSecret(file string) (string, error) {
+	return Kept(file, func() (string, error) { return rand.Text(), nil })
+}
+
+// Kept returns the secret that a file keeps, or makes and keeps it.
+func Kept(file string, newSecret func() (string, error)) (string, error) {
 	text, err := os.ReadFile(file)
 	if err == nil && len(text) > 0 {
 		return string(text), nil
 	}
-	secret := rand.Text()
+	secret, err := newSecret()
+	if err != nil {
+		return "", fmt.Errorf("make a secret: %w", err)
+	}
 	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
 		return "", fmt.Errorf("keep a secret: %w", err)
 	}

@@ -122,7 +122,7 @@ func (s *Stand) Launch(ctx context.Context, name string, environment ...string) 
 }
 
 func (s *Stand) launch(ctx context.Context, programs, name string, environment []string) (*functions.Function, error) {
-	all, err := functions.Environment(s.Home, s.AppURL, s.issuerURL)
+	all, err := functions.Environment(s.Home, name, s.AppURL, s.issuerURL)
 	if err != nil {
 		return nil, err
 	}
