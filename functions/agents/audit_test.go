@@ -366,3 +366,24 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%v: %s", err, exported)
 	}
 }
+
+// Several instances sign at once while much is written: each head goes on from all that were signed before it.
+func TestAudit_ManySign(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, answer := range together(24, func(i int) apitest.Answer {
+		if i%3 == 0 {
+			return s.Do(t, "POST", "/api/v1/agents", s.ada, writer)
+		}
+		return s.Do(t, "GET", "/api/v1/audit/checkpoint", "", "")
+	}) {
+		if answer.Status >= http.StatusBadRequest {
+			t.Errorf("got %d: %s", answer.Status, answer.Body)
+		}
+	}
+	notes := dbtest.Scalar[string](t, s.DB, `select string_agg(note, E'\n' order by size) from plant.checkpoints`)
+	_, last := s.checkpoint(t)
+	if _, err := audit.Verify(strings.NewReader(s.export(t)), []byte(notes+"\n"+last), verifiersOf(t, auditVerifier), audit.Frontier{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -70,6 +70,11 @@ func (c checkpoints) sign(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// First: what others sign meanwhile may be of more amendments than are seen here.
+	last, err := c.last(ctx)
+	if err != nil {
+		return nil, err
+	}
 	size, err := c.amendments.sequenceAll(ctx)
 	if err != nil {
 		return nil, err
@@ -79,8 +84,7 @@ func (c checkpoints) sign(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	head := audit.Checkpoint{Origin: origin, Size: size, Root: root}
-	last, err := c.consistent(ctx, head)
-	if err != nil {
+	if err := c.goesOn(ctx, last, head); err != nil {
 		c.log.ErrorContext(ctx, "the log of amendments is not the one that was signed", "size", size, "error", err)
 		return nil, err
 	}
@@ -95,31 +99,35 @@ func (c checkpoints) sign(ctx context.Context) ([]byte, error) {
 	return text, c.tree.keep(ctx, size, text)
 }
 
-// consistent returns the last checkpoint that one of the keys has signed, if there is any, and an error where the tree is
-// not one that has grown from it.
-func (c checkpoints) consistent(ctx context.Context, head audit.Checkpoint) (last audit.Checkpoint, err error) {
+// last returns the last checkpoint that one of the keys has signed; it is zero where there is none.
+func (c checkpoints) last(ctx context.Context) (audit.Checkpoint, error) {
 	kept, err := c.tree.last(ctx)
 	if err != nil {
-		return last, err
+		return audit.Checkpoint{}, err
 	}
 	for _, one := range kept {
-		if last, err = c.keys.Open([]byte(one.Note)); err == nil {
-			break
+		last, err := c.keys.Open([]byte(one.Note))
+		if err == nil {
+			return last, nil
 		}
 		c.log.WarnContext(ctx, "a kept checkpoint is of no key that is known: is one missing in AUDIT_OLD_KEYS?", "size", one.Size, "error", err)
-		last = audit.Checkpoint{}
 	}
+	return audit.Checkpoint{}, nil
+}
+
+// goesOn returns an error where the tree is not one that has grown from the last one.
+func (c checkpoints) goesOn(ctx context.Context, last, head audit.Checkpoint) error {
 	switch {
 	case last.Size == 0:
-		return last, nil
+		return nil
 	case last.Size > head.Size:
-		return last, treeBroken(fmt.Sprintf("a checkpoint of %d amendments was signed, and there are %d", last.Size, head.Size))
+		return treeBroken(fmt.Sprintf("a checkpoint of %d amendments was signed, and there are %d", last.Size, head.Size))
 	}
 	before, err := c.tree.root(ctx, last.Size)
 	if err == nil && before != last.Root {
 		err = treeBroken(fmt.Sprintf("the tree over the first %d amendments has another root than the one that was signed", last.Size))
 	}
-	return last, err
+	return err
 }
 
 // inclusionProof shows that an amendment is in a tree.

@@ -85,11 +85,11 @@ func register(api *httpapi.API, db *database.DB) error {
 
 	huma.Get(on, "/api/v1/changes", changes.list, doc("Follow all changes of the catalogue"), fresh, httpapi.Lasts(maxWait+answerTime))
 	huma.Post(on, "/internal/sequence", checkpoints.sequence, doc("Give all changes their places, and sign the tree over them"), scheduled)
-	huma.Get(on, "/api/v1/audit/checkpoint", checkpoints.get, doc("Get the signed head of the tree over all amendments"), fresh)
+	huma.Get(on, "/api/v1/audit/checkpoint", checkpoints.get, doc("Get the signed head of the tree over all amendments"), fresh, httpapi.AnswersAs("text/plain"))
 	huma.Get(on, "/api/v1/audit/proof/inclusion", checkpoints.inclusion, doc("Prove that an amendment is in the tree"), fresh)
 	huma.Get(on, "/api/v1/audit/proof/consistency", checkpoints.consistency, doc("Prove that a tree has grown from another"), fresh)
 	huma.Post(on, "/api/v1/audit/run", audits.run, doc("Check all rules, chains and the tree"), governor, httpapi.Lasts(auditTime))
-	huma.Get(on, "/api/v1/audit/export", audits.export, doc("Export all amendments, for scripts/audit verify"), governor, httpapi.Lasts(exportTime))
+	huma.Get(on, "/api/v1/audit/export", audits.export, doc("Export all amendments, for scripts/audit verify"), governor, httpapi.Lasts(exportTime), httpapi.AnswersAs("application/x-ndjson"))
 	huma.Get(on, "/api/v1/audit/tampering/{entity_id}", audits.tampering, doc("Check the chain of one entity"), governor)
 	return nil
 }

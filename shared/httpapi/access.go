@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -58,6 +59,14 @@ func Scheduled(op *huma.Operation) {
 // Doc is an option of an operation: what it does, for the reference.
 func Doc(summary string) func(*huma.Operation) {
 	return func(op *huma.Operation) { op.Summary = summary }
+}
+
+// AnswersAs is an option of an operation that answers something other than JSON.
+func AnswersAs(contentType string) func(*huma.Operation) {
+	return func(op *huma.Operation) {
+		text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{contentType: text}}}
+	}
 }
 
 // Creates is an option of an operation that answers 201.

@@ -41,7 +41,7 @@ def is_signed(public, message, signature):
     x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
     return len(signature) == 64 and s < ORDER and r == (y | (x & 1) << 255).to_bytes(32, "little")
 
-# Checkpoints (https://c2sp.org/tlog-checkpoint) in signed notes (https://c2sp.org/signed-note), the oldest first.
+# Checkpoints (https://c2sp.org/tlog-checkpoint) in signed notes (https://c2sp.org/signed-note).
 NOTE = r"([^\n]+)\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\n\n((?:— [^\n]+\n)+)\n*"
 
 def read_keys(text):
@@ -65,10 +65,10 @@ def read_checkpoints(notes, keys):
             if key and not is_signed(key, f"{origin}\n{size}\n{root}\n".encode(), signature[4:]):
                 raise ValueError("a checkpoint's signature is wrong")
             vouched |= key is not None and name == origin
-        if not vouched or checkpoints and int(size) < checkpoints[-1][0]:
-            raise ValueError("a checkpoint is of no key that is known, or the log was set back")
+        if not vouched:
+            raise ValueError("a checkpoint is of no key that is known")
         checkpoints.append((int(size), root))
-    return checkpoints
+    return sorted(checkpoints)  # who signs at the same time keeps them in any order
 
 # Amendments, one a line, each in one form.
 MEMBERS = {"seq": int, "entity_type": str, "entity_id": str, "version": int, "action": str, "actor": dict, "at": str,
