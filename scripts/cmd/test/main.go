@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -69,7 +70,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureShellcheck(ctx); err != nil {
+	if err := ensure(ctx, "shellcheck", "python3"); err != nil {
 		return err
 	}
 	server, err := postgres.Start(ctx, c.home, os.Stdout)
@@ -147,20 +148,25 @@ func (c *checks) check(ctx context.Context, name, dir string, environment []stri
 	fmt.Printf("-- %.1f s\n", time.Since(begin).Seconds())
 }
 
-// ensureShellcheck installs it where it is missing.
-func ensureShellcheck(ctx context.Context) error {
-	if _, err := exec.LookPath("shellcheck"); err == nil {
+// ensure installs the programs that are missing, as the distribution's packages of the same names.
+func ensure(ctx context.Context, programs ...string) error {
+	missing := slices.DeleteFunc(programs, func(program string) bool {
+		_, err := exec.LookPath(program)
+		return err == nil
+	})
+	if len(missing) == 0 {
 		return nil
 	}
+	names := strings.Join(missing, " and ")
 	if _, err := exec.LookPath("apt-get"); err != nil || !process.CanInstall(ctx) {
-		return errors.New("install shellcheck and try again")
+		return errors.New("install " + names + " and try again")
 	}
-	process.Say(os.Stdout, "shellcheck is missing: installing the distribution's")
-	if err := process.AptInstall(ctx, "shellcheck"); err == nil {
+	process.Say(os.Stdout, "%s is missing: installing the distribution's", names)
+	if err := process.AptInstall(ctx, missing...); err == nil {
 		return nil
 	}
 	if err := process.AptUpdate(ctx, os.Stdout); err != nil {
 		return err
 	}
-	return process.AptInstall(ctx, "shellcheck")
+	return process.AptInstall(ctx, missing...)
 }
