@@ -33,6 +33,9 @@ func TestD14_Adoption(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, d, 6)
+	for _, table := range []string{"skills", "job_roles", "industries", "teams"} {
+		exec(t, owner, `update plant.`+table+` set description = description || '.'`) // so that it has another version
+	}
 	newAuditor(t).holds(t, owner)
 	before := scalar[[]string](t, owner, entities)
 	migrateTo(t, owner, beforeAmendments)

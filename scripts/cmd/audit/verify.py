@@ -130,7 +130,7 @@ def faults(lines, checkpoints):
     if checkpoints:
         yield size + 1, f"it is missing: {checkpoints[0][0]} were signed"
 
-def main(export, checkpoint, key):
+def verify(export, checkpoint, key):
     if os.path.exists(key):
         with open(key, encoding="utf-8") as keys:
             key = keys.read()
@@ -145,10 +145,12 @@ def main(export, checkpoint, key):
     print(f"good: amendments up to {last} are what was signed")
     return 0
 
-if __name__ == "__main__":
+def main(*arguments):
     try:
-        status = main(*sys.argv[1:])
+        return verify(*arguments)
     except (ValueError, OSError, TypeError) as error:
         print(error, file=sys.stderr)
-        status = 2
-    sys.exit(status)
+        return 2
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

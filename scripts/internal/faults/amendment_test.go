@@ -7,11 +7,13 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/waooaw/plant/scripts/internal/postgres"
 	plantsql "github.com/waooaw/plant/sql"
@@ -71,7 +73,7 @@ func TestD9_KillNineUnderWriters(t *testing.T) {
 	}
 	reading, stopReading := context.WithCancel(t.Context())
 	defer stopReading()
-	f := &follower{url: appURL}
+	f := &follower{url: appURL, note: w.note}
 	var following sync.WaitGroup
 	following.Go(func() { f.follow(reading) })
 
@@ -135,6 +137,9 @@ func TestD9_KillNineUnderWriters(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes, %d acknowledged, %d times a connection broke", len(f.seen), len(w.acknowledged), w.broken)
+	if len(w.collided) > 0 {
+		t.Errorf("%d times two sequencers were at the same work: %v", len(w.collided), w.collided[0])
+	}
 	if w.broken < kills {
 		t.Error("no kill has hit a write")
 	}
@@ -148,6 +153,18 @@ type amending struct {
 	mu           sync.Mutex
 	acknowledged []change
 	broken       int
+	collided     []error // sequencers at the same work
+}
+
+// note keeps what a sequencer was refused. That its connection broke is no fault of its own.
+func (w *amending) note(err error) {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	const integrityViolation = "23"
+	if ok && strings.HasPrefix(refused.Code, integrityViolation) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.collided = append(w.collided, err)
+	}
 }
 
 func create(ctx context.Context, tx pgx.Tx, id string) (change, error) {
@@ -199,7 +216,8 @@ func (w *amending) write(ctx context.Context, random *rand.Rand) {
 			return made, err
 		})
 		if random.IntN(3) == 0 && !conn.IsClosed() {
-			_, _ = conn.Exec(ctx, `select plant.sequence_amendments(false, 20)`)
+			_, err := conn.Exec(ctx, `select plant.sequence_amendments(false, 20)`)
+			w.note(err)
 		}
 		if conn.IsClosed() && ctx.Err() == nil {
 			w.mu.Lock()
@@ -242,7 +260,8 @@ func wait(ctx context.Context) {
 
 // follower reads the sequence as the feed does: first it has places given, then it reads on from the last that it has seen.
 type follower struct {
-	url string
+	url  string
+	note func(error) // what became of sequencing
 
 	mu   sync.Mutex
 	seen []place
@@ -263,7 +282,8 @@ func (f *follower) follow(ctx context.Context) {
 				return
 			}
 		}
-		if _, err := conn.Exec(ctx, `select plant.sequence_amendments(true, 100)`); err != nil {
+		_, err := conn.Exec(ctx, `select plant.sequence_amendments(true, 100)`)
+		if f.note(err); err != nil {
 			continue
 		}
 		rows, err := conn.Query(ctx, `select seq, entity_id::text, version from plant.amendments where seq > $1 order by seq limit 70`, after)
