@@ -39,8 +39,8 @@ const maxLine = 8 << 20
 //
 // It checks that places have no gaps, that every hash is right, that the chain of versions of every entity is whole, and
 // that the tree over all is the one that was signed. The error is a *Bad, with the first amendment that is bad, where the
-// export can be read. A million amendments need some 20 MiB of memory, and
-// 100 MB in the temporary folder.
+// export can be read. A million amendments need some 20 MiB of memory and 100 MB in
+// the temporary folder.
 func Verify(export io.Reader, checkpoints []byte, verifiers note.Verifiers, from Frontier) (Report, error) {
 	signed, err := openAll(checkpoints, verifiers)
 	if err != nil {

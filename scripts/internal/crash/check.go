@@ -25,10 +25,11 @@ const stored = `
 		and (select count(*) = a.version and max(m.version) = a.version from plant.amendments m where m.entity_id = a.id) -- row D9
 	from plant.agents a where a.owner = $1 and a.deleted_at is null`
 
-// amendments of agents that were never there.
+// strayAmendments counts those that the owner has written of agents that were never there.
 const strayAmendments = `
 	select count(*) from plant.amendments m where m.entity_type = 'agent' and not exists (select from plant.agents a where a.id = m.entity_id)
-		and not exists (select from plant.amendments r where r.entity_id = m.entity_id and r.action = 'remove')`
+		and not exists (select from plant.amendments r where r.entity_id = m.entity_id and r.action = 'remove')
+		and m.actor in (select pseudonym from plant.amendment_salts where subject = $1)`
 
 // Check compares what the writers noted with what is stored. They have to be stopped. The error names what was found.
 func (w *Writers) Check(ctx context.Context, owner *pgx.Conn) (Findings, error) {
@@ -70,7 +71,7 @@ func (w *Writers) Check(ctx context.Context, owner *pgx.Conn) (Findings, error) 
 		}
 	}
 	var stray int
-	if err := owner.QueryRow(ctx, strayAmendments).Scan(&stray); err != nil {
+	if err := owner.QueryRow(ctx, strayAmendments, w.owner).Scan(&stray); err != nil {
 		return found, fmt.Errorf("read the amendments: %w", err)
 	}
 	for range stray {
