@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -52,19 +53,26 @@ func holder(name string) string {
 	return "process " + string(pid)
 }
 
+// Ports below those that the system gives to whoever connects: such a port is not taken between being found and being
+// listened on, however many connections are made meanwhile.
+const (
+	lowestPort  = 15_000
+	highestPort = 32_000
+	portTries   = 200
+)
+
 // FreePort returns a port of this machine that nobody listens on.
 func FreePort(ctx context.Context) (string, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	var err error
+	for range portTries {
+		port := strconv.Itoa(lowestPort + mathrand.IntN(highestPort-lowestPort)) //nolint:gosec // chance, no secret
+		var listener net.Listener
+		if listener, err = config.Listen(ctx, "tcp", "127.0.0.1:"+port); err == nil {
+			return port, listener.Close()
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		return "", errors.New("find a free port: not a TCP address")
-	}
-	return strconv.Itoa(address.Port), nil
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // KeptSecret returns the random secret that a file keeps, making it the first time. It is made of letters and digits.
