@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/swaggest/swgui/v5emb"
-
+	"github.com/waooaw/plant/scripts/internal/static"
 	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/routes"
+	"github.com/waooaw/plant/shared/tracing"
 )
 
 // Config is what the gateway stands in front of.
@@ -20,6 +20,7 @@ type Config struct {
 	Functions map[string]*url.URL // where each function listens, by its name in routes.json
 	Documents map[string][]byte   // each function's OpenAPI document
 	Issuer    http.Handler        // serves /.well-known/openid-configuration and the key set
+	Tracer    *tracing.Tracer     // may be nil
 }
 
 // New returns the gateway's handler. It fails where the functions' documents do not fit together, or the routes name a
@@ -29,25 +30,26 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	forward, err := newProxy(table, cfg.Functions)
+	forward, err := newProxy(table, cfg.Functions, cfg.Tracer)
 	if err != nil {
 		return nil, err
 	}
-	static, err := staticFiles(cfg.Documents)
+	files, err := static.Files(cfg.Documents)
 	if err != nil {
+		return nil, err
+	}
+	if files["/"], err = static.Start(); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	for path, file := range static {
+	for path, file := range files {
 		serve(mux, path, file)
 	}
-	mux.Handle("GET /docs/", keepingToItself(v5emb.New("Plant", "/openapi.json", "/docs/")))
-	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
 	mux.Handle("GET /.well-known/openid-configuration", cfg.Issuer)
 	mux.Handle("GET /.well-known/jwks.json", cfg.Issuer)
 	mux.Handle("GET /ready", ready{functions: cfg.Functions, client: &http.Client{Timeout: readyTimeout}})
 	mux.Handle("/", forward)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return cfg.Tracer.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Sent on, these would be escaped anew, and what was escaped already, a slash say, would not be any more.
 		if r.URL.RawPath != "" && r.URL.RawPath != r.URL.EscapedPath() {
 			problem(w, httpapi.MalformedRequest.Problem("the address holds characters that have to be escaped"))
@@ -59,20 +61,22 @@ func New(cfg Config) (http.Handler, error) {
 			return
 		}
 		mux.ServeHTTP(w, r)
-	}), nil
+	})), nil
 }
 
 // readyTimeout bounds how long a function may take to say that it is ready.
 const readyTimeout = 5 * time.Second
 
-// serve adds a file to the mux. A folder's index answers without its slash too.
-func serve(mux *http.ServeMux, path string, f file) {
+// serve adds a file to the mux. Without its slash a folder leads to its index, as in a bucket.
+func serve(mux *http.ServeMux, path string, f static.File) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Type", f.mediaType)
+		h.Set("Content-Type", f.MediaType)
 		h.Set("Cache-Control", "public, max-age=5")
-		h.Set("X-Content-Type-Options", "nosniff")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.content))
+		for name, value := range static.Headers {
+			h.Set(name, value)
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Content))
 	})
 	folder, isFolder := strings.CutSuffix(path, "/")
 	if !isFolder {
@@ -81,20 +85,8 @@ func serve(mux *http.ServeMux, path string, f file) {
 	}
 	mux.Handle("GET "+path+"{$}", handler)
 	if folder != "" {
-		mux.Handle("GET "+folder, handler)
+		mux.Handle("GET "+folder, http.RedirectHandler(path, http.StatusMovedPermanently))
 	}
-}
-
-// keepingToItself lets a page neither load anything from another host nor send anything there, whatever its scripts try.
-// The reference has scripts, styles and pictures in its text.
-func keepingToItself(page http.Handler) http.Handler {
-	const policy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", policy)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		page.ServeHTTP(w, r)
-	})
 }
 
 func isClean(path string) bool {

@@ -237,7 +237,6 @@ func TestGateway_PagesAndDocuments(t *testing.T) {
 	tests := map[string][]string{
 		"/":                                 {"<h1>Plant</h1>", "/docs/"},
 		"/ready":                            {`{"functions":["agents","metrics","search"],"status":"ready"}`},
-		"/problems":                         {"NOT_FOUND", "/problems/not-found"},
 		"/problems/":                        {"NOT_FOUND", "/problems/not-found"},
 		"/problems/not-found":               {"There is &lt;nothing&gt; here", "Look elsewhere."},
 		"/openapi.json":                     {`"/api/v1/agents/health"`, `"/api/v1/search/health"`, `"/api/v1/metrics/health"`, `"Found"`},
@@ -260,8 +259,10 @@ func TestGateway_PagesAndDocuments(t *testing.T) {
 			t.Errorf("%s is %s", path, header.Get("Content-Type"))
 		}
 	}
-	if status, header, _ := get(t, at+"/docs"); status != http.StatusMovedPermanently || header.Get("Location") != "/docs/" {
-		t.Errorf("/docs: %d %s", status, header.Get("Location"))
+	for _, folder := range []string{"/docs", "/problems"} {
+		if status, header, _ := get(t, at+folder); status != http.StatusMovedPermanently || header.Get("Location") != folder+"/" {
+			t.Errorf("%s: %d %s", folder, status, header.Get("Location"))
+		}
 	}
 	_, _, first := get(t, at+"/openapi.json")
 	var document map[string]any

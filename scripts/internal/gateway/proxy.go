@@ -14,13 +14,14 @@ import (
 
 	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/routes"
+	"github.com/waooaw/plant/shared/tracing"
 )
 
 // maxIdlePerFunction connections are kept open to each function, so that load does not wear out this machine's ports.
 const maxIdlePerFunction = 128
 
 // newProxy sends each request to the function that the table names, with its path and query as they came.
-func newProxy(table routes.Table, functions map[string]*url.URL) (http.Handler, error) {
+func newProxy(table routes.Table, functions map[string]*url.URL, tracer *tracing.Tracer) (http.Handler, error) {
 	for _, route := range append(routes.Table{{Function: routes.Default}}, table...) {
 		if functions[route.Function] == nil {
 			return nil, fmt.Errorf("routes.json names the function %s, which does not run", route.Function)
@@ -31,7 +32,7 @@ func newProxy(table routes.Table, functions map[string]*url.URL) (http.Handler, 
 		MaxIdleConnsPerHost: maxIdlePerFunction, IdleConnTimeout: time.Minute, DisableCompression: true,
 	}
 	proxy := &httputil.ReverseProxy{
-		Transport: transport,
+		Transport: tracer.Transport(transport),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			target := functions[table.Function(r.In.URL.Path)]
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
