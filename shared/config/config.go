@@ -1,13 +1,14 @@
 // Package config fills typed configuration structs from the environment.
 //
 // Each package declares its own Config with `env` tags and defaults; a function composes those it needs and calls Load
-// once, at its start. The tags are those of github.com/sethvargo/go-envconfig.
+// once, at its start. The tags are those of github.com/sethvargo/go-envconfig. A Secret or a Rotating may be given as
+// secret://projects/PROJECT/secrets/SECRET/versions/VERSION: its value is then Secret Manager's.
 package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/sethvargo/go-envconfig"
 )
@@ -21,28 +22,24 @@ func Load[T any](ctx context.Context) (T, error) {
 // LoadFrom is Load with another source, such as envconfig.MapLookuper in a test.
 func LoadFrom[T any](ctx context.Context, source envconfig.Lookuper) (T, error) {
 	var cfg T
-	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &cfg, Lookuper: source}); err != nil {
+	asked := &lastAsked{Lookuper: source}
+	switch err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &cfg, Lookuper: asked}); {
+	case errors.Is(err, envconfig.ErrMissingRequired): // it says which
 		return cfg, fmt.Errorf("read configuration: %w", err)
+	case err != nil:
+		return cfg, fmt.Errorf("read configuration: %s: %w", asked.key, err)
 	}
 	return cfg, nil
 }
 
-// Secret is a configuration value that no log line, error or JSON document can show.
-type Secret string
+// lastAsked knows the variable that is being read, of which the library's errors tell only the field.
+type lastAsked struct {
+	envconfig.Lookuper
+	key string
+}
 
-const hidden = "[hidden]"
-
-// Reveal returns the value itself, for the one place that needs it.
-func (s Secret) Reveal() string { return string(s) }
-
-// String implements fmt.Stringer.
-func (Secret) String() string { return hidden }
-
-// GoString implements fmt.GoStringer, so that %#v hides it too.
-func (Secret) GoString() string { return hidden }
-
-// LogValue implements slog.LogValuer.
-func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
-
-// MarshalText implements encoding.TextMarshaler, which JSON follows.
-func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+// Lookup implements envconfig.Lookuper.
+func (l *lastAsked) Lookup(key string) (string, bool) {
+	l.key = key
+	return l.Lookuper.Lookup(key)
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -38,6 +39,7 @@ type waiter[T any] struct {
 	answered chan struct{}
 	row      Object[T]
 	err      error
+	span     trace.Span // of the reader's request; nil where nothing is traced
 
 	batch *batch // the one that it is read in, once it is; guarded by the Coalescer's mutex
 	gone  bool   // its reader has given up; likewise
@@ -66,6 +68,9 @@ func NewCoalescer[T any](db *DB, sql, derived string) *Coalescer[T] {
 func (c *Coalescer[T]) One(ctx context.Context, id uuid.UUID) (Object[T], error) {
 	defer timed(ctx, time.Now())
 	w := &waiter[T]{id: id, answered: make(chan struct{})}
+	if c.db.traced {
+		w.span = trace.SpanFromContext(ctx)
+	}
 	c.mu.Lock()
 	c.waiting = append(c.waiting, w)
 	if c.running < batchers {
@@ -131,6 +136,12 @@ func (c *Coalescer[T]) take(b *batch) []*waiter[T] {
 // answer reads a batch. What goes wrong with the rows of several is tried again one by one, so that an id whose row cannot
 // be read fails alone; what goes wrong with the connection is everybody's.
 func (c *Coalescer[T]) answer(ctx context.Context, batch []*waiter[T]) {
+	for _, w := range batch { // a statement is in one trace: that of the first reader who has one
+		if w.span != nil && w.span.IsRecording() {
+			ctx = trace.ContextWithSpan(ctx, w.span)
+			break
+		}
+	}
 	rows, err := c.rows(ctx, batch)
 	if err != nil && len(batch) > 1 && ctx.Err() == nil && !isTransient(err) {
 		for _, w := range batch {

@@ -11,9 +11,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -29,14 +33,29 @@ const (
 type DB struct {
 	pool           *pgxpool.Pool
 	acquireTimeout time.Duration
+	instance       *instance // nil where a URL says where the database is
+	traced         bool
+}
+
+// Option changes how a pool is opened.
+type Option func(*options)
+
+type options struct{ traces trace.TracerProvider }
+
+// WithTraces traces statements, in the traces of those who run them; nil is without.
+func WithTraces(provider trace.TracerProvider) Option {
+	return func(o *options) { o.traces = provider }
 }
 
 // Open returns a pool. It connects when first used, so it fails only on a malformed configuration.
-func Open(ctx context.Context, cfg Config) (*DB, error) {
-	pc, err := pgxpool.ParseConfig(cfg.URL.Reveal())
+func Open(ctx context.Context, cfg Config, opts ...Option) (*DB, error) {
+	var chosen options
+	for _, opt := range opts {
+		opt(&chosen)
+	}
+	pc, instance, err := poolConfig(cfg)
 	if err != nil {
-		// The driver's message may quote the URL, and with it the password.
-		return nil, errors.New("open database: PLANT_APP_DATABASE_URL is not a valid postgres:// URL")
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	pc.MaxConns = cfg.MaxConns
 	pc.MaxConnIdleTime = maxConnIdleTime
@@ -45,6 +64,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	pc.ConnConfig.ConnectTimeout = connectTimeout
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	pc.ConnConfig.Tracer = timing{}
+	if chosen.traces != nil {
+		pc.ConnConfig.Tracer = multitracer.New(timing{}, otelpgx.NewTracer(
+			otelpgx.WithTracerProvider(chosen.traces), otelpgx.WithMeterProvider(noop.NewMeterProvider()), otelpgx.WithDisableConnectionDetailsInAttributes()))
+	}
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = "plant"
@@ -53,6 +76,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	params["lock_timeout"] = milliseconds(cfg.LockTimeout)
 	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		if instance != nil {
+			instance.worked(conn.Config().Password)
+		}
 		conn.TypeMap().RegisterType(&pgtype.Type{
 			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 		})
@@ -62,11 +88,30 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &DB{pool: pool, acquireTimeout: cfg.AcquireTimeout}, nil
+	return &DB{pool: pool, acquireTimeout: cfg.AcquireTimeout, instance: instance, traced: chosen.traces != nil}, nil
+}
+
+// poolConfig says where the database is, and who logs in. The instance is nil where that is a URL.
+func poolConfig(cfg Config) (*pgxpool.Config, *instance, error) {
+	switch {
+	case (cfg.URL == "") == (cfg.Instance == ""):
+		return nil, nil, errors.New("set PLANT_APP_DATABASE_URL, or CLOUDSQL_INSTANCE with CLOUDSQL_USER")
+	case cfg.Instance != "":
+		return instanceConfig(cfg)
+	}
+	pc, err := pgxpool.ParseConfig(cfg.URL.Reveal())
+	if err != nil {
+		// The driver's message may quote the URL, and with it the password.
+		return nil, nil, errors.New("PLANT_APP_DATABASE_URL is not a valid postgres:// URL")
+	}
+	return pc, nil, nil
 }
 
 // Close ends every connection, waiting for those in use.
-func (db *DB) Close() { db.pool.Close() }
+func (db *DB) Close() {
+	db.pool.Close()
+	db.instance.close()
+}
 
 // Ready reports whether the database answers and the login is one that row-level security applies to.
 func (db *DB) Ready(ctx context.Context) error {
@@ -74,9 +119,9 @@ func (db *DB) Ready(ctx context.Context) error {
 		select not (rolsuper or rolbypassrls) and not exists (
 			select from pg_class c where c.relnamespace = to_regnamespace('plant') and c.relkind in ('r', 'p') and pg_has_role(c.relowner, 'member'))
 		from pg_roles where rolname = current_user`
-	var safe bool
-	if err := db.pool.QueryRow(ctx, loginIsSafe).Scan(&safe); err != nil {
-		return translate(err)
+	safe, err := Scalar[bool](ctx, db, loginIsSafe)
+	if err != nil {
+		return err
 	}
 	if !safe {
 		return fmt.Errorf("%w: the login is a superuser, an owner, or bypasses row-level security", ErrUnavailable)

@@ -97,11 +97,11 @@ func pause(ctx context.Context, longest time.Duration) bool {
 // acquire takes a connection of the pool, waiting for one no longer than is configured: the time that is left is for work.
 func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if db.acquireTimeout <= 0 {
-		return db.pool.Acquire(ctx)
+		return db.logIn(ctx)
 	}
 	waiting, cancel := context.WithTimeout(ctx, db.acquireTimeout)
 	defer cancel()
-	conn, err := db.pool.Acquire(waiting)
+	conn, err := db.logIn(waiting)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		return nil, &Error{kind: ErrBusy, cause: fmt.Errorf("wait for a connection: %w", err)}
 	}

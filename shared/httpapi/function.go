@@ -16,6 +16,7 @@ import (
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/logging"
 	"github.com/waooaw/plant/shared/ratelimit"
+	"github.com/waooaw/plant/shared/tracing"
 )
 
 // Settings are all that a function is told by its environment.
@@ -26,6 +27,7 @@ type Settings struct {
 	HTTP     Config
 	Limits   ratelimit.Config
 	Log      logging.Config
+	Trace    tracing.Config
 }
 
 // Function is one of Plant's functions: what differs between them.
@@ -39,12 +41,15 @@ type Function struct {
 // Handler returns the handler to register with the functions framework. It starts the function with its first request.
 func (f Function) Handler() http.HandlerFunc {
 	return lazily(func(ctx context.Context) (*Service, error) {
+		slog.SetDefault(logging.New(os.Stdout, logging.Config{})) // for what goes wrong before the settings are there
 		settings, err := config.Load[Settings](ctx)
 		if err != nil {
 			return nil, err
 		}
+		log := logging.New(os.Stdout, settings.Log)
+		slog.SetDefault(log)
 		debug.SetGCPercent(settings.HTTP.GCPercent)
-		return f.Open(ctx, settings, logging.New(os.Stdout, settings.Log))
+		return f.Open(ctx, settings, log)
 	})
 }
 
@@ -58,12 +63,19 @@ func (f Function) Open(ctx context.Context, settings Settings, log *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	db, err := database.Open(ctx, settings.Database)
+	tracer, err := tracing.New(settings.Trace, f.Name, log)
+	if err != nil {
+		return nil, err
+	}
+	db, err := database.Open(ctx, settings.Database, database.WithTraces(tracer.Provider()))
 	if err != nil {
 		return nil, err
 	}
 	api := newAPI(f, settings.HTTP, verifier, log, db.Ready)
 	api.limits, api.Settings = limits, settings
+	if tracer != nil {
+		api.traced = tracer.Handler(http.HandlerFunc(api.answer))
+	}
 	if err := f.Register(api, db); err != nil {
 		db.Close()
 		limits.close()

@@ -1,10 +1,14 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -12,19 +16,34 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/logging"
 )
 
-// ServeHTTP is the one way of every request: identity and log line, CORS, admission, limit, address, deadline, mux.
+// ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.traced == nil {
+		a.answer(w, r)
+		return
+	}
+	a.sending.Add(1)
+	defer a.sending.Add(-1)
+	a.traced.ServeHTTP(w, r)
+}
+
+// answer is the one way of every request: identity and log line, CORS, admission, limit, address, deadline, mux.
+func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	c, client := &call{id: requestID(r)}, r.Context()
+	if a.traced != nil {
+		defer describeSpan(r, c)
+	}
 	ctx, timer := database.WithTimer(context.WithValue(r.Context(), callKey{}, c))
 	c.timer = timer
-	if trace, ok := traceOf(r); ok {
-		ctx = logging.WithTrace(ctx, trace)
-	}
+	ctx = logging.WithTrace(ctx, a.traceOf(r))
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
@@ -220,8 +239,32 @@ func (a *API) logRequest(w *answer, r *http.Request, took time.Duration) {
 	a.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
 }
 
-// traceOf reads the trace that a request belongs to: W3C traceparent, else X-Cloud-Trace-Context, whose span is decimal.
-func traceOf(r *http.Request) (logging.Trace, bool) {
+// describeSpan gives the request's span what only the inside knows. It is named after the pattern that a mux has noted in
+// the request: that of the mux outside ours says nothing.
+func describeSpan(r *http.Request, c *call) {
+	r.Pattern = cmp.Or(c.route, "unknown")
+	trace.SpanFromContext(r.Context()).SetAttributes(attribute.String("http.route", c.route), attribute.String("request_id", c.id))
+}
+
+// traceOf returns the trace that a request belongs to, for its log lines: our own span of it where it is traced, else what
+// the caller says, else a new one, so that every line has one.
+func (a *API) traceOf(r *http.Request) logging.Trace {
+	if a.traced != nil {
+		if span := trace.SpanContextFromContext(r.Context()); span.IsValid() {
+			return logging.Trace{ID: span.TraceID().String(), Span: span.SpanID().String()}
+		}
+	}
+	if sent, ok := sentTrace(r); ok {
+		return sent
+	}
+	var id [16]byte
+	binary.LittleEndian.PutUint64(id[:8], rand.Uint64()) //nolint:gosec // a name, no secret
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64()) //nolint:gosec // likewise
+	return logging.Trace{ID: hex.EncodeToString(id[:])}
+}
+
+// sentTrace reads W3C traceparent, else X-Cloud-Trace-Context, whose span is decimal.
+func sentTrace(r *http.Request) (logging.Trace, bool) {
 	if parts := strings.Split(r.Header.Get("traceparent"), "-"); len(parts) >= 4 && isHex(parts[1], 32) && isHex(parts[2], 16) {
 		return logging.Trace{ID: parts[1], Span: parts[2]}, true
 	}

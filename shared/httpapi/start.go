@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // shutdownGrace is how long requests may take to end after SIGTERM; the platform kills after 10 s.
@@ -33,7 +34,7 @@ func lazily(start func(ctx context.Context) (*Service, error)) http.HandlerFunc 
 
 type lazy struct {
 	start   func(ctx context.Context) (*Service, error)
-	starts  sync.Mutex
+	starts  singleflight.Group // those who come meanwhile share its end, good or bad: a start that hangs hangs once
 	service atomic.Pointer[Service]
 }
 
@@ -51,13 +52,19 @@ func (l *lazy) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func (l *lazy) open(ctx context.Context) (*Service, error) {
-	l.starts.Lock()
-	defer l.starts.Unlock()
-	if service := l.service.Load(); service != nil {
-		return service, nil
-	}
-	// What is started outlives the request that happened to come first.
-	service, err := l.start(context.WithoutCancel(ctx))
+	started, err, _ := l.starts.Do("", func() (any, error) {
+		if service := l.service.Load(); service != nil {
+			return service, nil
+		}
+		// What is started outlives the request that happened to come first.
+		return l.begin(context.WithoutCancel(ctx))
+	})
+	service, _ := started.(*Service)
+	return service, err
+}
+
+func (l *lazy) begin(ctx context.Context) (*Service, error) {
+	service, err := l.start(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
@@ -90,7 +97,7 @@ func (a *API) Drain(grace time.Duration) {
 		close(a.stopping)
 	}
 	deadline := time.Now().Add(grace)
-	for a.inFlight.Load() > 0 && time.Now().Before(deadline) {
+	for a.inFlight.Load()+a.sending.Load() > 0 && time.Now().Before(deadline) {
 		time.Sleep(drainPoll)
 	}
 }

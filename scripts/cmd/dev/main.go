@@ -15,6 +15,7 @@ import (
 	"github.com/waooaw/plant/scripts/internal/functions"
 	"github.com/waooaw/plant/scripts/internal/process"
 	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/tracing"
 )
 
 // settings of a local run.
@@ -25,6 +26,8 @@ type settings struct {
 	Port int `env:"PLANT_PORT, default=8080"`
 	// DatabaseURL is of the owner of a database that runs already; "" runs a private server.
 	DatabaseURL config.Secret `env:"DATABASE_URL"`
+	// Trace is of the gateway; the functions read the same variables.
+	Trace tracing.Config
 
 	empty bool // leave out the demo data
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"github.com/waooaw/plant/scripts/internal/gateway"
 	"github.com/waooaw/plant/scripts/internal/postgres"
 	"github.com/waooaw/plant/shared/auth/localissuer"
+	"github.com/waooaw/plant/shared/tracing"
 )
 
 const (
@@ -81,7 +83,7 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := newGateway(ctx, s.Home, running, issuer.Handler(issuerURL))
+	handler, err := newGateway(ctx, s, running, issuer.Handler(issuerURL))
 	if err != nil {
 		return err
 	}
@@ -146,10 +148,14 @@ func startFunctions(ctx context.Context, s settings, databaseURL, issuerURL stri
 	return running, nil
 }
 
-func newGateway(ctx context.Context, home string, running []*functions.Function, issuer http.Handler) (http.Handler, error) {
-	cfg := gateway.Config{Functions: map[string]*url.URL{}, Documents: map[string][]byte{}, Issuer: issuer}
+func newGateway(ctx context.Context, s settings, running []*functions.Function, issuer http.Handler) (http.Handler, error) {
+	tracer, err := tracing.New(s.Trace, "gateway", slog.Default())
+	if err != nil {
+		return nil, err
+	}
+	cfg := gateway.Config{Functions: map[string]*url.URL{}, Documents: map[string][]byte{}, Issuer: issuer, Tracer: tracer}
 	for _, f := range running {
-		document, err := functions.OpenAPI(ctx, home, f.Name)
+		document, err := functions.OpenAPI(ctx, s.Home, f.Name)
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ import (
 func TestF28_PanicInAGoroutine(t *testing.T) {
 	t.Parallel()
 	type row struct{ ID uuid.UUID }
-	broken := database.NewCoalescer[row](nil, "select 1", "") // without a database every read panics
+	broken := database.NewCoalescer[row](&database.DB{}, "select 1", "") // without a pool every read panics
 	for range 3 {
 		if _, err := broken.One(t.Context(), uuid.New()); err == nil || !strings.Contains(err.Error(), "panic") {
 			t.Errorf("got %v, want an error that tells of the panic", err)
