@@ -110,7 +110,7 @@ func TestI4_ControlCharacters(t *testing.T) {
 		s.Do(t, "GET", "/api/v1/agents?"+query, "", "").WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
 	}
 	for _, sqlstate := range []string{"22021", "22P05"} {
-		if strings.Contains(s.Log.String(), sqlstate) {
+		if strings.Contains(s.Log.String(), "SQLSTATE "+sqlstate) {
 			t.Errorf("a NUL reached the database: SQLSTATE %s is in the log", sqlstate)
 		}
 	}

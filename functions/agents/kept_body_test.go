@@ -145,7 +145,7 @@ func TestKept_BodiesAreRefused(t *testing.T) {
 		}
 	}
 	for _, sqlstate := range []string{"22021", "22P05", "23502", "23514"} {
-		if strings.Contains(s.Log.String(), sqlstate) {
+		if strings.Contains(s.Log.String(), "SQLSTATE "+sqlstate) {
 			t.Errorf("SQLSTATE %s is in the log", sqlstate)
 		}
 	}
