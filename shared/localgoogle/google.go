@@ -1,5 +1,5 @@
 // Package localgoogle answers, on this machine, where Google would: Secret Manager, Cloud SQL with its Admin API, the
-// metadata server that hands out tokens, and Cloud Trace. It is for tests and benches.
+// metadata server that hands out tokens, Cloud Logging and Cloud Trace. It is for tests and benches.
 //
 // Nothing of Plant knows of it. A process is pointed at it by the variables of Environment, which Google's clients and Go
 // heed anywhere: its calls to *.googleapis.com come here through a proxy, under a certificate authority of its own, and its
@@ -34,6 +34,7 @@ const Project = "plant-test"
 // Google is all of it. It is safe for concurrent use.
 type Google struct {
 	Secrets Secrets
+	Logs    Logs
 	Traces  Traces
 
 	authority *authority
@@ -67,6 +68,26 @@ func Start() (*Google, error) {
 	return g, nil
 }
 
+// Run starts a Google, points this process at it and runs a package's tests, which find it in google. TestMain exits with
+// what it returns.
+func Run(tests func() (status int), google **Google) (status int) {
+	g, err := Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer g.Close()
+	for _, variable := range g.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	*google = g
+	return tests()
+}
+
 func (g *Google) start() (err error) {
 	if g.authority, err = newAuthority("localgoogle"); err != nil {
 		return err
@@ -89,6 +110,7 @@ func (g *Google) start() (err error) {
 	}
 	g.grpc = grpc.NewServer()
 	g.Secrets.register(g.grpc)
+	g.Logs.register(g.grpc)
 	g.serve(g.metadata, http.HandlerFunc(g.answerMetadata))
 	g.serve(g.proxy, http.HandlerFunc(g.connect))
 	g.serve(tls.NewListener(g.apis, &tls.Config{
@@ -176,8 +198,8 @@ func (g *Google) answerAPI(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{"code":401,"message":"no token of ours"}}`, http.StatusUnauthorized)
 		return
 	}
-	switch r.Host {
-	case "secretmanager.googleapis.com", "secretmanager.googleapis.com:443":
+	switch strings.TrimSuffix(r.Host, ":443") {
+	case "secretmanager.googleapis.com", "logging.googleapis.com":
 		g.grpc.ServeHTTP(w, r)
 	case "sqladmin.googleapis.com":
 		g.answerAdmin(w, r)
