@@ -55,8 +55,9 @@ type API struct {
 	Settings Settings
 	// Log is the function's.
 	Log *slog.Logger
-	// AfterWrite is called when a request that changes something was answered well. It may be nil, and must not wait.
-	AfterWrite func()
+	// AfterWrite is called when a request that changes something was answered well. It may be nil, and must not wait. Its
+	// context has the request's trace for log lines, and does not end with the request.
+	AfterWrite func(ctx context.Context)
 
 	name     string
 	cfg      Config

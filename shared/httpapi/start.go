@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/waooaw/plant/shared/logging"
 )
 
 // shutdownGrace is how long requests may take to end after SIGTERM; the platform kills after 10 s.
@@ -43,7 +45,7 @@ func (l *lazy) serve(w http.ResponseWriter, r *http.Request) {
 	if service == nil {
 		var err error
 		if service, err = l.open(r.Context()); err != nil {
-			slog.ErrorContext(r.Context(), "start failed", "error", err)
+			slog.ErrorContext(logging.WithTrace(r.Context(), callersTrace(r)), "start failed", "error", err)
 			writeProblem(w, r, Unavailable.Problem("the function could not start; its log says why"))
 			return
 		}
