@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -217,6 +218,9 @@ func TestLazily_TriesAgainAfterAFailure(t *testing.T) {
 		handler(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/probe/health", nil))
 		if w.Code != status {
 			t.Errorf("request %d got %d, want %d", i, w.Code, status)
+		}
+		if id := w.Header().Get("X-Request-Id"); id == "" || status != http.StatusOK && !strings.Contains(w.Body.String(), id) {
+			t.Errorf("request %d has the id %q: %s", i, id, w.Body)
 		}
 	}
 	if starts != 2 {
