@@ -271,13 +271,13 @@ func (g *Google) forwardPrivate(conn net.Conn) error {
 		return err
 	}
 	address := net.IP(request[4:8]).String()
-	instance := g.at(address)
-	if request[3] != 1 || instance == nil {
+	server := g.at(address)
+	if request[3] != 1 || server == nil {
 		_, _ = conn.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0}) // host unreachable
 		return errors.New("no instance at " + address)
 	}
 	var dialer net.Dialer
-	there, err := dialer.DialContext(context.Background(), "tcp", instance.listener.Addr().String())
+	there, err := dialer.DialContext(context.Background(), "tcp", server.String())
 	if err != nil {
 		return err
 	}
@@ -288,13 +288,13 @@ func (g *Google) forwardPrivate(conn net.Conn) error {
 	return nil
 }
 
-// at returns the instance with a private address, or nil.
-func (g *Google) at(address string) *Instance {
+// at returns where a private address leads to, or nil.
+func (g *Google) at(address string) net.Addr {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, instance := range g.instances {
 		if instance.address == address {
-			return instance
+			return instance.reached
 		}
 	}
 	return nil
