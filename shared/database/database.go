@@ -25,6 +25,9 @@ const (
 	maxConnIdleTime   = 5 * time.Minute
 	maxConnLifetime   = 30 * time.Minute
 	maxLifetimeJitter = 5 * time.Minute
+	// A connection that was idle is asked whether it still is one: while an instance sleeps, nobody is told of its end. The
+	// asking takes half of AcquireTimeout at most, so that there is time for another connection.
+	maxPingTimeout = 2 * time.Second
 	// An idle transaction holds locks; ours are never idle for longer than a round trip.
 	idleInTransactionTimeout = 10 * time.Second
 )
@@ -61,6 +64,10 @@ func Open(ctx context.Context, cfg Config, opts ...Option) (*DB, error) {
 	pc.MaxConnIdleTime = maxConnIdleTime
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = maxLifetimeJitter
+	pc.PingTimeout = maxPingTimeout
+	if cfg.AcquireTimeout > 0 {
+		pc.PingTimeout = min(maxPingTimeout, cfg.AcquireTimeout/2)
+	}
 	pc.ConnConfig.ConnectTimeout = connectTimeout
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	pc.ConnConfig.Tracer = timing{}
