@@ -166,8 +166,12 @@ func TestNew(t *testing.T) {
 		t.Errorf("got %d", answer.Code)
 	}
 	for _, cfg := range []Config{
-		{Endpoint: "collector:4318", Timeout: 1}, {Endpoint: "ftp://x", Timeout: 1}, {Endpoint: "://", Timeout: 1},
-		{Endpoint: "http://x", Ratio: 2, Timeout: 1}, {Endpoint: "http://x", Ratio: -1, Timeout: 1}, {Endpoint: "http://x"},
+		{Endpoint: "collector:4318", Timeout: 1},
+		{Endpoint: "ftp://x", Timeout: 1},
+		{Endpoint: "://", Timeout: 1},
+		{Endpoint: "http://x", Ratio: 2, Timeout: 1},
+		{Endpoint: "http://x", Ratio: -1, Timeout: 1},
+		{Endpoint: "http://x"},
 	} {
 		if _, err := New(cfg, "agents", quiet); err == nil || !strings.Contains(err.Error(), "OTEL_") && !strings.Contains(err.Error(), "TRACE_") {
 			t.Errorf("%+v: got %v", cfg, err)

@@ -202,12 +202,14 @@ func TestPackages_AreReproducible(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range visible {
-		if info, err := os.Stat(path); err != nil {
-			t.Fatal(err)
-		} else if info.IsDir() {
-			err = os.CopyFS(filepath.Join(folder, info.Name()), os.DirFS(path))
-		} else {
-			err = copyFile(filepath.Join(folder, info.Name()), path)
+		to := filepath.Join(folder, filepath.Base(path))
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+		case info.IsDir():
+			err = os.CopyFS(to, os.DirFS(path))
+		default:
+			err = copyFile(to, path)
 		}
 		if err != nil {
 			t.Fatal(err)
