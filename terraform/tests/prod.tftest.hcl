@@ -1,0 +1,62 @@
+# Plans and applies what prod.tfvars says. The variables are its lines: a test compares them.
+
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+
+variables {
+  manifest = "tests/packages/manifest.json"
+
+  environment     = "prod"
+  project         = "waooaw-plant-prod"
+  domain          = "api.waooaw.com"
+  portal_domains  = ["www.waooaw.com", "partners.waooaw.com"]
+  billing_account = "000000-000000-000000"
+  budget          = 500
+  alert_emails    = ["plant-oncall@waooaw.com"]
+
+  database_max_connections = 240 # twice what the functions may open, for while revisions change, and 20
+  database_tier            = "db-custom-2-7680"
+
+  functions = {
+    agents  = { max_instances = 12, min_instances = 1 }
+    metrics = { max_instances = 6 }
+    search  = { max_instances = 9, min_instances = 1 }
+  }
+
+  issuers = [
+    { issuer = "https://login.waooaw.com" },
+  ]
+}
+
+run "plan" {
+  command = plan
+
+  assert {
+    condition     = google_cloudfunctions2_function.function["agents"].service_config[0].min_instance_count == 1 && google_cloudfunctions2_function.function["search"].service_config[0].min_instance_count == 1
+    error_message = "The hot functions are kept warm."
+  }
+  assert {
+    condition     = google_sql_database_instance.plant.settings[0].availability_type == "REGIONAL" && google_redis_instance.plant.tier == "STANDARD_HA"
+    error_message = "The database and Redis have standbys."
+  }
+  assert {
+    condition     = google_logging_project_bucket_config.checkpoints.locked && google_logging_project_bucket_config.checkpoints.retention_days >= 365
+    error_message = "Checkpoints cannot be taken away."
+  }
+  assert {
+    condition     = 2 * local.connections <= var.database_max_connections - 20
+    error_message = "While revisions change both may run at their most."
+  }
+}
+
+run "apply" {
+  assert {
+    condition     = output.url == "https://${var.domain}"
+    error_message = "The output url is not that of the domain."
+  }
+  assert {
+    condition     = length(google_compute_url_map.plant.test) == length(local.patterns) + length(local.static_rules) + 1 + length(var.portal_domains)
+    error_message = "The URL map tests each rule, and the default."
+  }
+}
