@@ -34,6 +34,7 @@ type DB struct {
 	pool           *pgxpool.Pool
 	acquireTimeout time.Duration
 	instance       *instance // nil where a URL says where the database is
+	replica        *replica  // nil where there is none
 	traced         bool
 }
 
@@ -88,7 +89,16 @@ func Open(ctx context.Context, cfg Config, opts ...Option) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &DB{pool: pool, acquireTimeout: cfg.AcquireTimeout, instance: instance, traced: chosen.traces != nil}, nil
+	db := &DB{pool: pool, acquireTimeout: cfg.AcquireTimeout, instance: instance, traced: chosen.traces != nil}
+	if cfg.HasReplica() {
+		follower, err := Open(ctx, cfg.ofReplica(), opts...)
+		if err != nil {
+			db.Close()
+			return nil, fmt.Errorf("replica: %w", err)
+		}
+		db.replica = &replica{pool: follower}
+	}
+	return db, nil
 }
 
 // poolConfig says where the database is, and who logs in. The instance is nil where that is a URL.
@@ -111,6 +121,9 @@ func poolConfig(cfg Config) (*pgxpool.Config, *instance, error) {
 func (db *DB) Close() {
 	db.pool.Close()
 	db.instance.close()
+	if db.replica != nil {
+		db.replica.pool.Close()
+	}
 }
 
 // Ready reports whether the database answers and the login is one that row-level security applies to.
@@ -134,8 +147,11 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Query implements Querier outside any transaction: for public rows only.
+// Query implements Querier outside any transaction: for public rows only. See MayLag for who reads from a replica.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if rows, answered, err := db.replica.query(ctx, sql, args); answered {
+		return rows, err
+	}
 	conn, err := db.acquire(ctx)
 	if err != nil {
 		return nil, err
