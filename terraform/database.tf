@@ -11,6 +11,9 @@ locals {
     "idle_in_transaction_session_timeout" = "60000"
   }
 
+  # A service account's login is its address without .gserviceaccount.com.
+  logins = { for name in keys(var.functions) : name => "plant-${name}@${var.project}.iam" }
+
   # What all functions together may open, at most.
   connections = sum([for f in var.functions : f.max_instances]) * var.database_pool
 }
@@ -141,7 +144,7 @@ resource "google_sql_user" "owner" {
 resource "google_sql_user" "function" {
   for_each = var.functions
 
-  name           = "plant-${each.key}@${var.project}.iam"
+  name           = local.logins[each.key]
   database_roles = var.database_migrated ? ["plant_app"] : null
   instance       = google_sql_database_instance.plant.name
   type           = "CLOUD_IAM_SERVICE_ACCOUNT"

@@ -91,7 +91,7 @@ resource "google_cloudfunctions2_function" "function" {
     available_cpu                    = each.value.cpu
     available_memory                 = each.value.memory
     direct_vpc_egress                = "VPC_EGRESS_PRIVATE_RANGES_ONLY"
-    environment_variables            = merge(local.environment, lookup(local.environment_of, each.key, {}), each.value.environment)
+    environment_variables            = merge(local.environment, { CLOUDSQL_USER = local.logins[each.key] }, lookup(local.environment_of, each.key, {}), each.value.environment)
     ingress_settings                 = "ALLOW_INTERNAL_AND_GCLB"
     max_instance_count               = each.value.max_instances
     max_instance_request_concurrency = each.value.concurrency

@@ -1,7 +1,9 @@
 package infrastructure_test
 
 import (
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
@@ -12,9 +14,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sethvargo/go-envconfig"
 
 	"github.com/waooaw/plant/scripts/internal/infrastructure"
 	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/httpapi"
 )
 
 const (
@@ -97,14 +102,85 @@ func TestT6_ForbiddenPlans(t *testing.T) {
 	}
 }
 
-// T6: what the environments plan breaks none, the first time and later.
+// T6: what the environments plan breaks none, and the functions start with what they are told.
 func TestT6_Environments(t *testing.T) {
 	t.Parallel()
 	f := initialised(t, configuration)
 	for _, environment := range environments(t) {
-		for _, violation := range judge(t, f, "-var-file="+environment+".tfvars", "-var=manifest=tests/packages/manifest.json", "-var=database_replica_region=asia-south1") {
+		plan, err := f.Plan(t.Context(), environment, "-var-file="+environment+".tfvars", "-var=manifest=tests/packages/manifest.json", "-var=database_replica_region=asia-south1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := infrastructure.Judge(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, violation := range found {
 			t.Errorf("%s: %v", environment, violation)
 		}
+		startFunctions(t, environment, plan)
+	}
+}
+
+// secrets are values that the references stand for.
+var secrets = map[string]string{
+	"AUDIT_KEY":  "not looked at here",
+	"CURSOR_KEY": "a key for tests",
+	"REDIS_CA":   "",
+	"REDIS_URL":  "rediss://:marker@10.16.0.4:6378/0",
+}
+
+// startFunctions opens each function of a plan, as the platform would, of its environment.
+func startFunctions(t *testing.T, environment string, text []byte) {
+	t.Helper()
+	var plan struct {
+		Changes []struct {
+			Type   string
+			Change struct{ After json.RawMessage }
+		} `json:"resource_changes"`
+	}
+	if err := json.Unmarshal(text, &plan); err != nil {
+		t.Fatal(err)
+	}
+	started := 0
+	for _, c := range plan.Changes {
+		if c.Type != "google_cloudfunctions2_function" {
+			continue
+		}
+		var function struct {
+			Name    string
+			Service []struct {
+				Variables map[string]string `json:"environment_variables"`
+			} `json:"service_config"`
+		}
+		if err := json.Unmarshal(c.Change.After, &function); err != nil {
+			t.Fatal(err)
+		}
+		variables := function.Service[0].Variables
+		for name, value := range variables {
+			if strings.HasPrefix(value, "secret://projects/") {
+				variables[name] = secrets[name]
+			}
+		}
+		settings, err := config.LoadFrom[httpapi.Settings](t.Context(), envconfig.MapLookuper(variables))
+		if err != nil {
+			t.Errorf("%s: %s: %v", environment, function.Name, err)
+			continue
+		}
+		register := func(*httpapi.API, *database.DB) error { return nil }
+		service, err := httpapi.Function{Name: function.Name, Title: function.Name, Register: register}.Open(t.Context(), settings, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("%s: %s: %v", environment, function.Name, err)
+			continue
+		}
+		service.Close()
+		if !settings.Database.HasReplica() {
+			t.Errorf("%s: %s does not know the replica", environment, function.Name)
+		}
+		started++
+	}
+	if started != 3 {
+		t.Errorf("%s: started %d functions", environment, started)
 	}
 }
 
