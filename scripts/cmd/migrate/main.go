@@ -40,17 +40,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	url := s.DatabaseURL.Reveal()
-	if url == "" {
-		if url = postgres.RunningURL(s.Home); url == "" {
-			server, err := postgres.Start(ctx, s.Home, out)
-			if err != nil {
-				return err
-			}
-			defer server.Stop()
-			url = server.OwnerURL
-		}
+	url, stop, err := postgres.OwnerURL(ctx, s.DatabaseURL.Reveal(), s.Home, out)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
