@@ -27,3 +27,10 @@ resource "google_billing_budget" "plant" {
     monitoring_notification_channels = local.notification_channels
   }
 }
+
+# The pipeline refreshes the budget with everything else. It sees the account's costs for that, and no more.
+resource "google_billing_account_iam_member" "deploy" {
+  billing_account_id = var.billing_account
+  member             = google_service_account.deploy.member
+  role               = "roles/billing.costsManager"
+}

@@ -92,6 +92,7 @@ locals {
     "roles/artifactregistry.admin",
     "roles/cloudbuild.builds.editor",
     "roles/cloudbuild.workerPoolOwner",
+    "roles/cloudbuild.workerPoolUser",
     "roles/cloudfunctions.admin",
     "roles/cloudscheduler.admin",
     "roles/cloudsql.admin",

@@ -5,7 +5,8 @@ locals {
   secrets = {
     audit-key      = ["agents"] # made by scripts/rotate-secret: it is an Ed25519 key in a form that only Plant makes
     cursor-key     = keys(var.functions)
-    database-owner = [] # for migrations
+    database-owner = []         # for migrations
+    embedding-key  = ["search"] # of a provider that wants one: scripts/rotate-secret embedding-key reads it
     redis-ca       = keys(var.functions)
     redis-url      = keys(var.functions)
   }
@@ -54,6 +55,9 @@ resource "google_secret_manager_secret_version" "database_owner" {
   secret                 = google_secret_manager_secret.plant["database-owner"].id
   secret_data_wo         = ephemeral.random_password.database_owner.result
   secret_data_wo_version = var.secrets_generation
+
+  # The value is another in each run: what ends between the two would leave a secret that opens nothing.
+  depends_on = [google_sql_user.owner]
 }
 
 # Whoever has the AUTH string and is inside the network can change counters of requests, no more. The provider itself reads

@@ -334,6 +334,19 @@ func TestPlant(t *testing.T) {
 			t.Error(printed)
 		}
 	})
+	t.Run("a smoke test passes, and leaves nothing behind", func(t *testing.T) {
+		if printed := p.script(t, "smoke", p.url, "--write"); !strings.Contains(printed, "answers are as they should be") {
+			t.Error(printed)
+		}
+		p.do(t, "GET", "/api/v1/agents?tag=smoke-test", "", "").want(t, 200, "[]")
+	})
+	t.Run("a backup is restored, and the same", func(t *testing.T) {
+		folder := filepath.Join(p.home, "saved")
+		p.script(t, "backup", folder)
+		if printed := p.script(t, "restore", folder, "--into", "restored"); !strings.Contains(printed, "restored, and the same") {
+			t.Error(printed)
+		}
+	})
 	t.Run("a second start of the same home is refused", func(t *testing.T) {
 		other := launch(t, p.home, newPort(t))
 		<-other.done

@@ -287,6 +287,7 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 		"audit-key":      {"plant-audit-key: PRIVATE+KEY+plant.waooaw-plant-test/log+", 1, []string{"checkpoints are verified by: plant.waooaw-plant-test/log+", "add to audit_old_keys, and deploy: former+key"}},
 		"cursor-key":     {"plant-cursor-key: ", 3, nil},
 		"database-owner": {"plant-database-owner: ", 0, nil},
+		"embedding-key":  {"plant-embedding-key: a key of thirty-two letters, or more", 1, nil},
 		"redis-url":      {"plant-redis-url: rediss://:marker-auth@10.16.0.4:6378/0", 3, nil},
 		"redis-ca":       {"plant-redis-ca: -----BEGIN A-----\n-----BEGIN B-----", 3, nil},
 	} {
@@ -294,7 +295,7 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 			w := newWorld(t)
 			w.write("verifier", "former+key")
 			cmd := exec.CommandContext(t.Context(), filepath.Join(checkout, "scripts", "rotate-secret"), name)
-			cmd.Env = append(os.Environ(), "PLANT_HOME="+w.folder)
+			cmd.Env, cmd.Stdin = append(os.Environ(), "PLANT_HOME="+w.folder), strings.NewReader("a key of thirty-two letters, or more")
 			printed, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, printed)
