@@ -56,6 +56,7 @@ func TestMayLag(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if got, err := test.read(test.ctx); got != test.want || err != nil {
 				t.Errorf("got %q, %v, want %q", got, err, test.want)
 			}

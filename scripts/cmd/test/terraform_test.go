@@ -13,7 +13,7 @@ import (
 func fakeTerraform(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "terraform"), []byte("#!/bin/sh\n"+script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "terraform"), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
@@ -49,7 +49,7 @@ func TestTerraform_LeftOut(t *testing.T) { //nolint:paralleltest // the PATH is 
 }
 
 // Without the stand-in the same is checked by the providers themselves.
-func TestTerraform_Registry(t *testing.T) { //nolint:paralleltest // the PATH is everybody's
+func TestTerraform_Registry(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	t.Setenv("LOG", log)
 	fakeTerraform(t, `echo "$1" >>"$LOG"; [ "$1" != validate ]`)

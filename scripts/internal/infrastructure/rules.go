@@ -142,7 +142,10 @@ func unencrypted(_ *Plan, c Change) string {
 }
 
 func unprotected(_ *Plan, c Change) string {
-	if c.Type == database && !(c.Change.After.is("deletion_protection") && c.Change.After.block("settings").is("deletion_protection_enabled")) {
+	if c.Type != database {
+		return ""
+	}
+	if !c.Change.After.is("deletion_protection") || !c.Change.After.block("settings").is("deletion_protection_enabled") {
 		return "one apply could delete the database: deletion_protection and deletion_protection_enabled"
 	}
 	return ""
