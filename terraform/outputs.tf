@@ -48,6 +48,14 @@ output "region" {
   value       = var.region
 }
 
+output "routes" {
+  description = "What the URL map leads where, in its order: a test compares it with the table of the functions."
+  value = concat(
+    [for rule in local.patterns : { to = rule.function, templates = rule.templates }],
+    [for rule in local.static_rules : { to = "site", templates = rule.templates }],
+  )
+}
+
 output "site_bucket" {
   description = "The bucket of the portals' static files."
   value       = google_storage_bucket.site.name

@@ -102,7 +102,7 @@ func TestT6_ForbiddenPlans(t *testing.T) {
 	}
 }
 
-// T6: what the environments plan breaks none, and the functions start with what they are told.
+// T6: what the environments plan breaks none. The functions start with what they are told, and are reached as they should.
 func TestT6_Environments(t *testing.T) {
 	t.Parallel()
 	f := initialised(t, configuration)
@@ -119,6 +119,7 @@ func TestT6_Environments(t *testing.T) {
 			t.Errorf("%s: %v", environment, violation)
 		}
 		startFunctions(t, environment, plan)
+		compareRoutes(t, plan)
 	}
 }
 

@@ -59,9 +59,14 @@ func (r *release) first(ctx context.Context) error {
 	}
 	r.say("smoke test: the certificate takes up to an hour once %s leads to the output address", r.outputs.URL)
 	if err := r.smoke(ctx); err != nil {
-		return fmt.Errorf("everything is made, but does not answer yet: %w\nset the DNS record, wait for the certificate, and run scripts/deploy %s again", err, r.Environment)
+		return r.unanswered(err)
 	}
 	return r.record(ctx)
+}
+
+// unanswered says what to do where the first release does not answer yet.
+func (r *release) unanswered(err error) error {
+	return fmt.Errorf("everything is made, but does not answer yet: %w\nset the DNS record, wait for the certificate, and run scripts/deploy %s again", err, r.Environment)
 }
 
 // ensureAuditKey makes the key that signs checkpoints, where there is none.

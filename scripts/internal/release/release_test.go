@@ -146,6 +146,22 @@ func TestDeploy_FirstTime(t *testing.T) { //nolint:paralleltest // the PATH is e
 	}
 }
 
+// Until there is a certificate nothing answers, and there is no release to go back to: the same again goes on from there.
+func TestDeploy_FirstTimeBeforeItsCertificate(t *testing.T) { //nolint:paralleltest // likewise
+	w := newWorld(t)
+	w.write("smoke-fails", "2")
+	for range 2 {
+		if err := release.Deploy(t.Context(), w.config(0)); err == nil || !strings.Contains(err.Error(), "wait for the certificate") {
+			t.Errorf("got %v", err)
+		}
+	}
+	w.steps()
+	if err := release.Deploy(t.Context(), w.config(0)); err != nil {
+		t.Fatalf("%v\n%s", err, &w.out)
+	}
+	w.want("steps", "package", "migrate", "plan -var=canary=false", "apply", "smoke https://api.test", "keep 20260103T000000Z-one", "keep current")
+}
+
 func TestDeploy_Later(t *testing.T) { //nolint:paralleltest // likewise
 	w := deployed(t)
 	if err := release.Deploy(t.Context(), w.config(0)); err != nil {

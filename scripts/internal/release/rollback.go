@@ -62,10 +62,13 @@ func Rollback(ctx context.Context, cfg Config) error {
 func (r *release) goBack(ctx context.Context, before revisions, failure error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backGrace)
 	defer cancel()
+	name, err := r.named(ctx, currentName)
+	if errors.Is(err, errNone) {
+		return r.unanswered(failure)
+	}
 	r.say("it failed, and goes back: %v", failure)
 	// Callers first: what they are sent to now is seconds away, and what Terraform says minutes.
 	r.routeTo(ctx, before)
-	name, err := r.named(ctx, currentName)
 	if err == nil {
 		err = r.fetch(ctx, name)
 	}
