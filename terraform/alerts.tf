@@ -178,7 +178,7 @@ resource "google_logging_metric" "scheduled" {
 
   name        = "plant/${each.key}"
   description = "Calls of the scheduler for ${each.key} that were answered well"
-  filter      = "resource.type=\"cloud_scheduler_job\" resource.labels.job_id=\"plant-${each.key}\" jsonPayload.@type=\"type.googleapis.com/google.cloud.scheduler.logging.AttemptFinished\" severity<WARNING"
+  filter      = "resource.type=\"cloud_scheduler_job\" resource.labels.job_id=\"plant-${each.key}\" jsonPayload.\"@type\"=\"type.googleapis.com/google.cloud.scheduler.logging.AttemptFinished\" severity<WARNING"
 
   metric_descriptor {
     metric_kind = "DELTA"

@@ -44,9 +44,9 @@ resource "google_compute_backend_service" "function" {
       header_name = "Authorization"
     }
 
+    # What CORS answers depends on Origin, which the cache looks at because of Vary.
     cache_key_policy {
       include_host         = true
-      include_http_headers = ["Origin"] # what CORS answers depends on it
       include_protocol     = true
       include_query_string = true
     }

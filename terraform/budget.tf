@@ -9,7 +9,7 @@ resource "google_billing_budget" "plant" {
   }
 
   budget_filter {
-    projects = ["projects/${var.project}"]
+    projects = ["projects/${google_storage_bucket.packages.project_number}"] # the API knows projects by their numbers
   }
 
   dynamic "threshold_rules" {

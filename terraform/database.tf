@@ -135,6 +135,7 @@ resource "google_sql_database" "plant" {
 # The owner migrates, and nobody else logs in with a password.
 resource "google_sql_user" "owner" {
   name                = "plant_owner"
+  deletion_policy     = "ABANDON" # it owns the schema
   instance            = google_sql_database_instance.plant.name
   password_wo         = ephemeral.random_password.database_owner.result
   password_wo_version = var.secrets_generation

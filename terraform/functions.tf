@@ -27,6 +27,11 @@ locals {
     }
   }
 
+  environments = {
+    for name, function in var.functions :
+    name => merge(local.environment, { CLOUDSQL_USER = local.logins[name] }, lookup(local.environment_of, name, {}), function.environment)
+  }
+
   # Seconds. The function itself ends every request sooner, but for an export of all amendments, whose reader may be slow.
   timeouts = { agents = 1800 }
 
@@ -91,7 +96,7 @@ resource "google_cloudfunctions2_function" "function" {
     available_cpu                    = each.value.cpu
     available_memory                 = each.value.memory
     direct_vpc_egress                = "VPC_EGRESS_PRIVATE_RANGES_ONLY"
-    environment_variables            = merge(local.environment, { CLOUDSQL_USER = local.logins[each.key] }, lookup(local.environment_of, each.key, {}), each.value.environment)
+    environment_variables            = { for name, value in local.environments[each.key] : name => value if value != "" }
     ingress_settings                 = "ALLOW_INTERNAL_AND_GCLB"
     max_instance_count               = each.value.max_instances
     max_instance_request_concurrency = each.value.concurrency

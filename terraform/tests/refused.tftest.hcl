@@ -95,7 +95,7 @@ run "a_replica_far_away_waits" {
     database_replica_region = "asia-south2"
   }
   assert {
-    condition     = google_cloudfunctions2_function.function["agents"].service_config[0].environment_variables.CLOUDSQL_READ_INSTANCE == "" && google_sql_database_instance.replica[0].region == "asia-south2"
+    condition     = !contains(keys(google_cloudfunctions2_function.function["agents"].service_config[0].environment_variables), "CLOUDSQL_READ_INSTANCE") && google_sql_database_instance.replica[0].region == "asia-south2"
     error_message = "Reads go to another region."
   }
 }

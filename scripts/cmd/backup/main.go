@@ -17,11 +17,6 @@ import (
 	"github.com/waooaw/plant/shared/config"
 )
 
-type settings struct {
-	Home        string        `env:"PLANT_HOME, default=.local"`
-	DatabaseURL config.Secret `env:"DATABASE_URL"`
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
@@ -35,11 +30,11 @@ func main() {
 var errUsage = errors.New("usage: scripts/backup [FOLDER]")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	s, err := config.Load[settings](ctx)
+	place, err := config.Load[postgres.Place](ctx)
 	if err != nil {
 		return err
 	}
-	folder := filepath.Join(s.Home, "backups", time.Now().UTC().Format("20060102T150405Z"))
+	folder := filepath.Join(place.Home, "backups", time.Now().UTC().Format("20060102T150405Z"))
 	switch len(args) {
 	case 0:
 	case 1:
@@ -47,7 +42,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	default:
 		return errUsage
 	}
-	url, stop, err := postgres.OwnerURL(ctx, s.DatabaseURL.Reveal(), s.Home, out)
+	url, stop, err := place.OwnerURL(ctx, out)
 	if err != nil {
 		return err
 	}

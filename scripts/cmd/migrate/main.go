@@ -18,11 +18,6 @@ import (
 	plantsql "github.com/waooaw/plant/sql"
 )
 
-type settings struct {
-	Home        string        `env:"PLANT_HOME, default=.local"`
-	DatabaseURL config.Secret `env:"DATABASE_URL"`
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
@@ -36,11 +31,11 @@ func main() {
 var errUsage = errors.New("usage: scripts/migrate [up | down | status | to N]")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	s, err := config.Load[settings](ctx)
+	place, err := config.Load[postgres.Place](ctx)
 	if err != nil {
 		return err
 	}
-	url, stop, err := postgres.OwnerURL(ctx, s.DatabaseURL.Reveal(), s.Home, out)
+	url, stop, err := place.OwnerURL(ctx, out)
 	if err != nil {
 		return err
 	}

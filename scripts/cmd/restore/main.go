@@ -16,11 +16,6 @@ import (
 	"github.com/waooaw/plant/shared/config"
 )
 
-type settings struct {
-	Home        string        `env:"PLANT_HOME, default=.local"`
-	DatabaseURL config.Secret `env:"DATABASE_URL"`
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
@@ -34,7 +29,7 @@ func main() {
 var errUsage = errors.New("usage: scripts/restore FOLDER [--into NAME]")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	s, err := config.Load[settings](ctx)
+	place, err := config.Load[postgres.Place](ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if flags.NArg() > 0 {
 		return errUsage
 	}
-	url, stop, err := postgres.OwnerURL(ctx, s.DatabaseURL.Reveal(), s.Home, out)
+	url, stop, err := place.OwnerURL(ctx, out)
 	if err != nil {
 		return err
 	}

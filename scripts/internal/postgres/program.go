@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/waooaw/plant/shared/config"
 )
 
 // ClientProgram returns one of PostgreSQL's programs, such as pg_dump, for a server of a major version: of that version or a
@@ -32,17 +34,23 @@ func ClientProgram(ctx context.Context, name string, major int) (string, error) 
 	return "", fmt.Errorf("there is no %s for PostgreSQL %d: install postgresql-client-%d", name, major, major)
 }
 
-// OwnerURL returns the given URL, or else that of the server in a home, which is started where it does not run; stop then
-// ends it.
-func OwnerURL(ctx context.Context, given, home string, out io.Writer) (url string, stop func(), err error) {
+// Place says which database a verb works on.
+type Place struct {
+	Home        string        `env:"PLANT_HOME, default=.local"`
+	DatabaseURL config.Secret `env:"DATABASE_URL"`
+}
+
+// OwnerURL returns the URL that was given, or else that of the server in the home, which is started where it does not run;
+// stop then ends it.
+func (p Place) OwnerURL(ctx context.Context, out io.Writer) (url string, stop func(), err error) {
 	stop = func() {}
-	if given != "" {
-		return given, stop, nil
+	if p.DatabaseURL != "" {
+		return p.DatabaseURL.Reveal(), stop, nil
 	}
-	if url = RunningURL(home); url != "" {
+	if url = RunningURL(p.Home); url != "" {
 		return url, stop, nil
 	}
-	server, err := Start(ctx, home, out)
+	server, err := Start(ctx, p.Home, out)
 	if err != nil {
 		return "", stop, err
 	}
