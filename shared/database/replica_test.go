@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/waooaw/plant/shared/config"
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/database/dbtest"
+	"github.com/waooaw/plant/shared/localgoogle"
 )
 
 // openWithReplica takes two databases for a primary and a replica that lags for ever: what is answered tells who was asked.
@@ -97,6 +99,37 @@ func TestMayLag_ReplicaIsDown(t *testing.T) {
 		if got, err := database.Scalar[string](database.MayLag(t.Context()), db, whichDatabase); got != want || err != nil {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
+	}
+}
+
+// On Cloud SQL the replica is an instance of its own, with the same logins.
+func TestMayLag_Instances(t *testing.T) {
+	t.Parallel()
+	primary := newCloud(t, "")
+	follower, err := google.AddInstance(primary.AppURL, "") // the same database, so that only its connections tell
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := url.Parse(primary.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := database.Config{
+		Instance: primary.instance.Name, ReadInstance: follower.Name, Name: strings.TrimPrefix(app.Path, "/"), User: localgoogle.Login,
+		MaxConns: 2, AcquireTimeout: 15 * time.Second, StatementTimeout: 10 * time.Second, LockTimeout: 5 * time.Second,
+	}
+	db, err := database.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	for _, ctx := range []context.Context{t.Context(), database.MayLag(t.Context())} {
+		if _, err := database.Scalar[string](ctx, db, whichDatabase); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := [2]int{primary.instance.Connections(), follower.Connections()}; got != [2]int{1, 1} {
+		t.Errorf("connections to the primary and the replica: %v, want one each", got)
 	}
 }
 

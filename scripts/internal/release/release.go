@@ -139,7 +139,8 @@ func (r *release) prepare(ctx context.Context) error {
 	return r.readOutputs(ctx)
 }
 
-// readOutputs reads what the state tells. Before the first apply it tells nothing.
+// readOutputs reads what the state tells. Before the first apply has ended well it does not tell everything, and nothing
+// counts as migrated.
 func (r *release) readOutputs(ctx context.Context) error {
 	text, err := r.output(ctx, r.folder(), infrastructure.Program, "output", "-json")
 	if err != nil {
@@ -151,21 +152,15 @@ func (r *release) readOutputs(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(text), &all); err != nil {
 		return fmt.Errorf("read the outputs: %w", err)
 	}
-	if len(all) == 0 {
-		return nil
+	migrated, _ := all["migrated"].Value.(bool)
+	for name, target := range map[string]*string{
+		"database_host": &r.outputs.DatabaseHost, "deploy_account": &r.outputs.DeployAccount, "packages_bucket": &r.outputs.PackagesBucket,
+		"pool": &r.outputs.Pool, "region": &r.outputs.Region, "url": &r.outputs.URL,
+	} {
+		*target, _ = all[name].Value.(string)
+		migrated = migrated && *target != ""
 	}
-	texts := map[string]*string{
-		"database_host": &r.outputs.DatabaseHost, "deploy_account": &r.outputs.DeployAccount, "packages_bucket": &r.outputs.PackagesBucket, "pool": &r.outputs.Pool,
-		"project": &r.outputs.Project, "region": &r.outputs.Region, "url": &r.outputs.URL,
-	}
-	for name, target := range texts {
-		value, ok := all[name].Value.(string)
-		if !ok {
-			return fmt.Errorf("the state has no output %s: apply first", name)
-		}
-		*target = value
-	}
-	r.outputs.Migrated, _ = all["migrated"].Value.(bool)
+	r.outputs.Migrated = migrated
 	functions, _ := all["functions"].Value.([]any)
 	r.outputs.Functions = nil
 	for _, name := range functions {

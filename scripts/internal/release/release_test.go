@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +144,18 @@ func TestDeploy_FirstTime(t *testing.T) { //nolint:paralleltest // the PATH is e
 		"plan ", "apply", "smoke https://api.test", "keep "+one, "keep current")
 	if current, former := w.names(); current != one || former != "" {
 		t.Errorf("runs %q, before it %q", current, former)
+	}
+}
+
+// A first apply that ended halfway is the first one again.
+func TestDeploy_FirstTimeHalfway(t *testing.T) { //nolint:paralleltest // likewise
+	w := newWorld(t)
+	w.write("state", `{"migrated":{"value":true},"project":{"value":"waooaw-plant-test"},"url":{"value":"https://api.test"}}`)
+	if err := release.Deploy(t.Context(), w.config(0)); err != nil {
+		t.Fatalf("%v\n%s", err, &w.out)
+	}
+	if steps := w.steps(); !slices.Contains(steps, "plan -var=database_migrated=false") {
+		t.Errorf("%q", steps)
 	}
 }
 
