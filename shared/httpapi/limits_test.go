@@ -20,6 +20,7 @@ import (
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 	"github.com/waooaw/plant/shared/logging"
 	"github.com/waooaw/plant/shared/ratelimit"
+	"github.com/waooaw/plant/shared/redis"
 )
 
 // limited is an option: these limits instead of none. Tests use 3 a minute: no other comes within 20 seconds.
@@ -193,7 +194,7 @@ func TestF17_RedisHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() }) // nobody accepts: the kernel does
-	s := startLimited(t, ratelimit.Config{Caller: 3, Address: 60, RedisURL: config.Secret("redis://:marker-password@" + listener.Addr().String())})
+	s := startLimited(t, ratelimit.Config{Caller: 3, Address: 60, Redis: redis.Config{URL: config.Secret("redis://:marker-password@" + listener.Addr().String())}})
 	token := s.Token(t, auth.Customer, "carl")
 	fastest := time.Minute
 	for i := range 3 {
@@ -210,7 +211,7 @@ func TestF17_RedisHangs(t *testing.T) {
 // Two instances count together, and let go of Redis when they end.
 func TestLimits_AreEveryInstances(t *testing.T) {
 	t.Parallel()
-	redis := miniredis.RunT(t)
+	server := miniredis.RunT(t)
 	statuses := map[int]int{}
 	ask := func(service *httpapi.Service) {
 		recorder := httptest.NewRecorder()
@@ -223,7 +224,7 @@ func TestLimits_AreEveryInstances(t *testing.T) {
 		service, err := p.function().Open(t.Context(), httpapi.Settings{
 			HTTP:     httpapi.Config{CursorKey: "k", RequestTimeout: time.Minute, BodyTimeout: time.Minute, MaxInFlight: 10},
 			Database: database.Config{URL: "postgres://nobody@127.0.0.1:1/none", MaxConns: 1},
-			Limits:   ratelimit.Config{Address: 3, RedisURL: config.Secret("redis://" + redis.Addr()), RedisTimeout: time.Minute},
+			Limits:   ratelimit.Config{Address: 3, Redis: redis.Config{URL: config.Secret("redis://" + server.Addr()), Timeout: time.Minute}},
 		}, logging.New(io.Discard, logging.Config{}))
 		if err != nil {
 			t.Fatal(err)
@@ -238,8 +239,8 @@ func TestLimits_AreEveryInstances(t *testing.T) {
 			t.Errorf("got %v", statuses)
 		}
 		service.Close()
-		redis.FlushAll()
-		if ask(service); len(redis.Keys()) > 0 {
+		server.FlushAll()
+		if ask(service); len(server.Keys()) > 0 {
 			t.Error("Redis is asked when the service has ended")
 		}
 	}
@@ -248,7 +249,7 @@ func TestLimits_AreEveryInstances(t *testing.T) {
 func TestLimits_MalformedRedisURL(t *testing.T) {
 	t.Parallel()
 	_, err := newProbe().function().Open(t.Context(), httpapi.Settings{
-		Database: database.Config{URL: "postgres://nobody@127.0.0.1:1/none", MaxConns: 1}, Limits: ratelimit.Config{RedisURL: "cache:6379"},
+		Database: database.Config{URL: "postgres://nobody@127.0.0.1:1/none", MaxConns: 1}, Limits: ratelimit.Config{Redis: redis.Config{URL: "cache:6379"}},
 	}, logging.New(io.Discard, logging.Config{}))
 	if err == nil {
 		t.Error("it started")

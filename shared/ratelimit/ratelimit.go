@@ -7,7 +7,6 @@
 package ratelimit
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -16,7 +15,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/redis"
 )
 
 // Config of the limits.
@@ -25,10 +24,9 @@ type Config struct {
 	Caller int `env:"RATE_LIMIT_CALLER, default=1200"`
 	// Address is how many requests a minute may come from one address, whoever calls. 0 is no limit.
 	Address int `env:"RATE_LIMIT_ADDRESS, default=3000"`
-	// RedisURL is redis:// or rediss://, the same for all functions. Without it each process counts on its own.
-	RedisURL config.Secret `env:"REDIS_URL"`
-	// RedisTimeout ends the wait for Redis, of which a request has two at most: one for each quota.
-	RedisTimeout time.Duration `env:"REDIS_TIMEOUT, default=25ms"`
+	// Redis counts for all processes together. Without it each counts on its own. A request waits for it twice at most:
+	// once for each quota.
+	Redis redis.Config
 	// AddressFromRight says which entry of X-Forwarded-For is the client's address, counted from its end: as many as
 	// there are proxies of ours that add one. 0 is none: the connection's own address. 2 is right behind Google's external
 	// load balancer, which adds the client's address and its own. One too many lets clients choose their address.
@@ -63,21 +61,21 @@ func newLimiter(cfg Config, log *slog.Logger, now func() time.Time) (*Limiter, e
 		return nil, errors.New("RATE_LIMIT_CALLER, RATE_LIMIT_ADDRESS and CLIENT_ADDRESS_FROM_RIGHT cannot be negative")
 	}
 	l := &Limiter{local: newLocalBuckets(now()), now: now}
-	if cfg.RedisURL == "" {
+	if cfg.Redis.URL == "" {
 		return l, nil
 	}
-	options, err := redisOptions(cfg.RedisURL)
+	shared, err := redis.Open(cfg.Redis, inRedis, log, now)
 	if err != nil {
 		return nil, err
 	}
-	l.shared = &sharedBuckets{options: options, timeout: cmp.Or(cfg.RedisTimeout, redisTimeout), log: log, now: now}
+	l.shared = &sharedBuckets{redis: shared}
 	return l, nil
 }
 
 // Close lets go of the connections to Redis. Requests that are still counted are counted in this process.
 func (l *Limiter) Close() {
 	if l.shared != nil {
-		l.shared.close()
+		l.shared.redis.Close()
 	}
 }
 
@@ -90,7 +88,7 @@ func idOf(key string) id {
 }
 
 // Allow counts one request under a key, one of Caller or Address, and says whether a quota of perMinute allows it; of one
-// key that is always the same. A request that is refused uses nothing up. Allow never fails: it waits for Redis for RedisTimeout
+// key that is always the same. A request that is refused uses nothing up. Allow never fails: it waits for Redis for its timeout
 // at most, and for no longer than it takes to look at the clock while Redis is known not to answer.
 func (l *Limiter) Allow(ctx context.Context, key string, perMinute int) Decision {
 	if perMinute <= 0 {

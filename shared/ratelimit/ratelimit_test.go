@@ -14,13 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/sethvargo/go-envconfig"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/redis"
+	"github.com/waooaw/plant/shared/redis/redistest"
 )
 
 // Nothing runs on after Close, whatever has happened to Redis before.
@@ -54,34 +55,16 @@ func (l *logged) lines() []string {
 	return strings.FieldsFunc(l.text.String(), func(r rune) bool { return r == '\n' })
 }
 
-// patient is long enough for a Redis in this process on a machine that has other things to do.
-const patient = 30 * time.Second
-
 // start returns a limiter that is closed with the test, with what it logs. The URL may be "".
 func start(t testing.TB, c *clock, url string, timeout time.Duration) (*Limiter, *logged) {
 	t.Helper()
 	log := &logged{}
-	l, err := newLimiter(Config{RedisURL: config.Secret(url)}, slog.New(slog.NewTextHandler(log, nil)), c.now)
+	l, err := newLimiter(Config{Redis: redis.Config{URL: config.Secret(url), Timeout: timeout}}, slog.New(slog.NewTextHandler(log, nil)), c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.shared != nil {
-		l.shared.timeout = timeout
-	}
 	t.Cleanup(l.Close)
 	return l, log
-}
-
-// startRedis returns a Redis whose clock is the test's.
-func startRedis(t testing.TB, c *clock) *miniredis.Miniredis {
-	t.Helper()
-	m := miniredis.NewMiniRedis()
-	if err := m.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Close)
-	m.SetTime(c.now())
-	return m
 }
 
 const carl = "caller\x00https://issuer.example\x00carl"
@@ -101,13 +84,13 @@ func allowed(t testing.TB, l *Limiter, key string, perMinute, n int) int {
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	got, err := config.LoadFrom[Config](t.Context(), envconfig.MapLookuper(nil))
-	if diff := cmp.Diff(Config{Caller: 1200, Address: 3000, RedisTimeout: redisTimeout}, got); err != nil || diff != "" {
+	if diff := cmp.Diff(Config{Caller: 1200, Address: 3000, Redis: redis.Config{Timeout: redis.DefaultTimeout}}, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 	got, err = config.LoadFrom[Config](t.Context(), envconfig.MapLookuper(map[string]string{
 		"RATE_LIMIT_CALLER": "0", "RATE_LIMIT_ADDRESS": "60", "REDIS_URL": "rediss://cache:6379", "REDIS_TIMEOUT": "1s", "CLIENT_ADDRESS_FROM_RIGHT": "2",
 	}))
-	want := Config{Address: 60, RedisURL: "rediss://cache:6379", RedisTimeout: time.Second, AddressFromRight: 2}
+	want := Config{Address: 60, Redis: redis.Config{URL: "rediss://cache:6379", Timeout: time.Second}, AddressFromRight: 2}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
@@ -115,11 +98,11 @@ func TestConfig(t *testing.T) {
 		{Caller: -1},
 		{Address: -1},
 		{AddressFromRight: -1},
-		{RedisURL: "http://user:marker-password@cache"},
-		{RedisURL: "unix:///marker-password"},
-		{RedisURL: "redis://user:marker-password@cache:port"},
-		{RedisURL: "redis://user:marker-password@cache/x"},
-		{RedisURL: "redis://user:marker-password@cache?nonsense=1"},
+		{Redis: redis.Config{URL: "http://user:marker-password@cache"}},
+		{Redis: redis.Config{URL: "unix:///marker-password"}},
+		{Redis: redis.Config{URL: "redis://user:marker-password@cache:port"}},
+		{Redis: redis.Config{URL: "redis://user:marker-password@cache/x"}},
+		{Redis: redis.Config{URL: "redis://user:marker-password@cache?nonsense=1"}},
 	} {
 		if _, err := New(bad, slog.New(slog.DiscardHandler)); err == nil || strings.Contains(err.Error(), "marker") {
 			t.Errorf("%+v: %v", bad, err)
@@ -168,11 +151,11 @@ func TestAllow_Sequence(t *testing.T) {
 			t.Run(test.name+" "+where, func(t *testing.T) {
 				t.Parallel()
 				c, url := &clock{}, ""
-				m := startRedis(t, c)
+				m := redistest.Start(t, c.now())
 				if where == "redis" {
 					url = "redis://" + m.Addr()
 				}
-				l, log := start(t, c, url, patient)
+				l, log := start(t, c, url, redistest.Patient)
 				for i, step := range test.steps {
 					c.advance(step.after)
 					m.SetTime(c.now())
@@ -197,9 +180,9 @@ func alike(a, b Decision) bool {
 func TestAllow_LocalAndRedisAgree(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	m := startRedis(t, c)
+	m := redistest.Start(t, c.now())
 	here, _ := start(t, c, "", 0)
-	there, log := start(t, c, "redis://"+m.Addr(), patient)
+	there, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	run := 0
 	rapid.Check(t, func(t *rapid.T) {
 		run++
@@ -226,7 +209,7 @@ func TestF16_ConcurrentRequestsAreEachCountedOnce(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
 			c := &clock{}
-			m := startRedis(t, c)
+			m := redistest.Start(t, c.now())
 			instances := make([]*Limiter, 1)
 			if where == "redis" {
 				instances = make([]*Limiter, 2)
@@ -236,7 +219,7 @@ func TestF16_ConcurrentRequestsAreEachCountedOnce(t *testing.T) {
 				if where == "redis" {
 					url = "redis://" + m.Addr()
 				}
-				instances[i], _ = start(t, c, url, patient)
+				instances[i], _ = start(t, c, url, redistest.Patient)
 			}
 			var all sync.WaitGroup
 			var passed, refused atomic.Int64
@@ -268,9 +251,9 @@ func TestF16_ConcurrentRequestsAreEachCountedOnce(t *testing.T) {
 func TestL4_OneCallerFloods(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	m := startRedis(t, c)
+	m := redistest.Start(t, c.now())
 	for _, url := range []string{"", "redis://" + m.Addr()} {
-		l, _ := start(t, c, url, patient)
+		l, _ := start(t, c, url, redistest.Patient)
 		if got := allowed(t, l, carl, 40, 100); got != 10 {
 			t.Errorf("%d of the flood passed", got)
 		}
@@ -286,8 +269,8 @@ func TestL4_OneCallerFloods(t *testing.T) {
 func TestKeys_AreNobodysName(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	m := startRedis(t, c)
-	l, _ := start(t, c, "redis://"+m.Addr(), patient)
+	m := redistest.Start(t, c.now())
+	l, _ := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	l.Allow(t.Context(), Caller("https://issuer.example", "carl@example.com"), 60)
 	l.Allow(t.Context(), Address(netip.MustParsePrefix("192.0.2.1/32")), 60)
 	keys := m.Keys()
@@ -344,7 +327,7 @@ func BenchmarkAllow(b *testing.B) {
 	header := []string{"203.0.113.9, 2001:db8:1:2:3:4:5:6, 192.0.2.1"}
 	run := func(name, url string, key func() string) {
 		b.Run(name, func(b *testing.B) {
-			l, err := New(Config{RedisURL: config.Secret(url)}, slog.New(slog.DiscardHandler))
+			l, err := New(Config{Redis: redis.Config{URL: config.Secret(url)}}, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -2,105 +2,47 @@ package ratelimit
 
 import (
 	"context"
-	"errors"
-	"io"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2/server"
-	"github.com/redis/go-redis/v9"
+
+	"github.com/waooaw/plant/shared/redis"
+	"github.com/waooaw/plant/shared/redis/redistest"
 )
-
-// fakeRedis is a listener that does with each connection what a test wants. It returns its URL, with a password that
-// nobody may see, and how many connections it has had.
-func fakeRedis(t testing.TB, serve func(net.Conn)) (url string, connections *atomic.Int64) {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	connections = &atomic.Int64{}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			connections.Add(1)
-			go func() {
-				defer conn.Close()
-				serve(conn)
-			}()
-		}
-	}()
-	return "redis://marker-user:marker-password@" + listener.Addr().String(), connections
-}
-
-// hang reads on and never answers.
-func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
-
-// say answers everything alike.
-func say(text string) func(net.Conn) {
-	return func(conn net.Conn) {
-		for buffer := make([]byte, 4096); ; {
-			if _, err := conn.Read(buffer); err != nil {
-				return
-			}
-			if _, err := io.WriteString(conn, text); err != nil {
-				return
-			}
-		}
-	}
-}
 
 // Whatever becomes of Redis, requests are decided as they would be without it, within 50 ms for both quotas together;
 // after a few it is left alone.
 func TestF14_RedisIsAway(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name  string
-		serve func(net.Conn)
-		want  string // the reason in the log
-	}{
-		{"hangs", hang, "no answer in time"},
-		{"closes", func(net.Conn) {}, ""},
-		{"resets", func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }, ""},
-		{"answers half", say("*4\r\n:1\r\n"), ""},
-		{"is something else", say("HTTP/1.1 400 Bad Request\r\n\r\n"), ""},
-		{"answers empty lines", say("\r\n"), ""},
-		{"refuses the password and says it", say("-ERR unknown command 'HELLO', with args: 'AUTH' 'marker-password'\r\n"), "it answers ERR"},
-		{"loads", say("-LOADING Redis is loading\r\n"), "it answers LOADING"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	for _, test := range redistest.AllAways {
+		t.Run(test.Name, func(t *testing.T) {
 			t.Parallel()
 			c := &clock{}
-			url, connections := fakeRedis(t, test.serve)
-			l, log := start(t, c, url, redisTimeout)
+			url, connections := redistest.Fake(t, test.Serve)
+			l, log := start(t, c, url, redis.DefaultTimeout)
 			fastest := time.Minute
-			for i := range maxFailures {
+			for i := range inRedis.MaxFailures {
 				began := time.Now()
 				if d := l.Allow(t.Context(), carl, 40); !d.Allowed || d.Remaining != 10-1-i {
 					t.Errorf("request %d: %+v", i, d)
 				}
 				fastest = min(fastest, time.Since(began))
 			}
-			if fastest > 2*redisTimeout { // the fastest: this machine has other things to do
+			if fastest > 2*redis.DefaultTimeout { // the fastest: this machine has other things to do
 				t.Errorf("%s were added to every request", fastest)
 			}
 			asked := connections.Load()
-			if got := allowed(t, l, carl, 40, 1000); got != 10-maxFailures {
+			if got := allowed(t, l, carl, 40, 1000); got != 10-inRedis.MaxFailures {
 				t.Errorf("%d were allowed then", got)
 			}
-			if connections.Load() > asked+maxFailures { // those still being made when it was given up
+			if connections.Load() > asked+int64(inRedis.MaxFailures) { // those still being made when it was given up
 				t.Errorf("asked %d times more while it is given up", connections.Load()-asked)
 			}
 			lines := log.lines()
-			if len(lines) != 1 || !strings.Contains(lines[0], test.want) || strings.Contains(lines[0], "marker") {
+			if len(lines) != 1 || !strings.Contains(lines[0], test.Reason) || strings.Contains(lines[0], "marker") {
 				t.Errorf("logged %q", lines)
 			}
 		})
@@ -109,7 +51,7 @@ func TestF14_RedisIsAway(t *testing.T) {
 
 func TestF14_NobodyListens(t *testing.T) {
 	t.Parallel()
-	l, log := start(t, &clock{}, "redis://:marker-password@127.0.0.1:1", redisTimeout)
+	l, log := start(t, &clock{}, "redis://:marker-password@127.0.0.1:1", redis.DefaultTimeout)
 	if got := allowed(t, l, carl, 40, 100); got != 10 {
 		t.Errorf("%d were allowed", got)
 	}
@@ -122,12 +64,11 @@ func TestF14_NobodyListens(t *testing.T) {
 func TestF14_OneRequestTriesAgain(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	m := startRedis(t, c)
-	l, log := start(t, c, "redis://"+m.Addr(), patient)
+	m := redistest.Start(t, c.now())
+	l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	if got := l.Allow(t.Context(), carl, 40).Remaining; got != 9 {
 		t.Fatalf("%d are left", got)
 	}
-	given := l.shared.conn
 	var asked atomic.Int64
 	var away atomic.Bool
 	away.Store(true)
@@ -144,7 +85,7 @@ func TestF14_OneRequestTriesAgain(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		asked int64
-	}{{0, maxFailures}, {retryInterval - time.Nanosecond, 0}, {time.Nanosecond, 1}, {retryInterval - time.Nanosecond, 0}, {time.Nanosecond, 1}} {
+	}{{0, int64(inRedis.MaxFailures)}, {redis.Rest - time.Nanosecond, 0}, {time.Nanosecond, 1}, {redis.Rest - time.Nanosecond, 0}, {time.Nanosecond, 1}} {
 		c.advance(step.after)
 		before := asked.Load()
 		allowed(t, l, carl, 40, 20)
@@ -155,11 +96,8 @@ func TestF14_OneRequestTriesAgain(t *testing.T) {
 			t.Errorf("logged %q", lines)
 		}
 	}
-	if err := given.client.Ping(t.Context()).Err(); !errors.Is(err, redis.ErrClosed) {
-		t.Errorf("the connections that were given up are open: %v", err)
-	}
 	away.Store(false)
-	c.advance(retryInterval)
+	c.advance(redis.Rest)
 	m.SetTime(c.now())
 	m.FlushAll()
 	if got := allowed(t, l, carl, 40, 20); got != 10 {
@@ -173,66 +111,19 @@ func TestF14_OneRequestTriesAgain(t *testing.T) {
 	}
 }
 
-// While one request tries, the others do not wait for it.
-func TestF14_OthersDoNotWait(t *testing.T) {
-	t.Parallel()
-	c := &clock{}
-	arrived, release := make(chan struct{}, 100), make(chan struct{})
-	url, _ := fakeRedis(t, func(conn net.Conn) {
-		buffer := make([]byte, 4096)
-		_, _ = conn.Read(buffer)
-		arrived <- struct{}{}
-		<-release
-	})
-	l, _ := start(t, c, url, patient)
-	l.shared.retryAt = c.now() // it is open, and due
-	tried := make(chan struct{})
-	go func() {
-		defer close(tried)
-		l.Allow(t.Context(), carl, 40)
-	}()
-	<-arrived
-	if got := allowed(t, l, carl, 40, 20); got != 10 { // would take a test's patience each
-		t.Errorf("%d were allowed", got)
-	}
-	select {
-	case <-arrived:
-		t.Error("another request tried as well")
-	default:
-	}
-	close(release)
-	<-tried
-}
-
 // Callers who go away are counted, and cannot open the breaker for the others.
 func TestF14_CallersGoAway(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	m := startRedis(t, c)
-	l, log := start(t, c, "redis://"+m.Addr(), patient)
+	m := redistest.Start(t, c.now())
+	l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 3 * maxFailures {
+	for range 3 * inRedis.MaxFailures {
 		l.Allow(gone, carl, 400)
 	}
-	if got := l.Allow(t.Context(), carl, 400).Remaining; got != 100-3*maxFailures-1 || len(log.lines()) > 0 {
+	if got := l.Allow(t.Context(), carl, 400).Remaining; got != 100-3*inRedis.MaxFailures-1 || len(log.lines()) > 0 {
 		t.Errorf("%d are left, logged %q", got, log.lines())
-	}
-}
-
-// A late failure on connections that were given up says nothing about those in use now.
-func TestF14_LateFailure(t *testing.T) {
-	t.Parallel()
-	c := &clock{}
-	m := startRedis(t, c)
-	l, log := start(t, c, "redis://"+m.Addr(), patient)
-	old := newRedisConn(l.shared.options, patient)
-	defer old.close()
-	for range 3 * maxFailures {
-		l.shared.report(t.Context(), old, io.ErrUnexpectedEOF)
-	}
-	if allowed(t, l, carl, 40, 20) != 10 || len(m.Keys()) != 1 || len(log.lines()) > 0 {
-		t.Errorf("Redis has %q, logged %q", m.Keys(), log.lines())
 	}
 }
 
@@ -256,8 +147,8 @@ func TestF15_RedisIsPoisoned(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			c := &clock{}
-			m := startRedis(t, c)
-			l, log := start(t, c, "redis://"+m.Addr(), patient)
+			m := redistest.Start(t, c.now())
+			l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 			l.Allow(t.Context(), carl, 40)
 			name := m.Keys()[0]
 			if err := m.Set(name, test.value); err != nil {
@@ -275,8 +166,8 @@ func TestF15_RedisIsPoisoned(t *testing.T) {
 	t.Run("wrong type", func(t *testing.T) {
 		t.Parallel()
 		c := &clock{}
-		m := startRedis(t, c)
-		l, log := start(t, c, "redis://"+m.Addr(), patient)
+		m := redistest.Start(t, c.now())
+		l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 		l.Allow(t.Context(), carl, 40)
 		name := m.Keys()[0]
 		m.Del(name)
@@ -313,7 +204,7 @@ func TestF15_AnswersThatMakeNoSense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := &clock{}
-			m := startRedis(t, c)
+			m := redistest.Start(t, c.now())
 			m.Server().SetPreHook(func(peer *server.Peer, command string, _ ...string) bool {
 				if !strings.HasPrefix(command, "EVAL") {
 					return false
@@ -321,7 +212,7 @@ func TestF15_AnswersThatMakeNoSense(t *testing.T) {
 				peer.WriteRaw(answer)
 				return true
 			})
-			l, log := start(t, c, "redis://"+m.Addr(), patient)
+			l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 			if got := allowed(t, l, carl, 40, 30); got != 10 {
 				t.Errorf("%d were allowed", got)
 			}
@@ -336,9 +227,9 @@ func TestF15_AnswersThatMakeNoSense(t *testing.T) {
 func TestF17_FailsOpenToTheProcess(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	m := startRedis(t, c)
-	here, _ := start(t, c, "redis://"+m.Addr(), patient)
-	there, _ := start(t, c, "redis://"+m.Addr(), patient)
+	m := redistest.Start(t, c.now())
+	here, _ := start(t, c, "redis://"+m.Addr(), redistest.Patient)
+	there, _ := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	if a, b := allowed(t, here, carl, 40, 6), allowed(t, there, carl, 40, 6); a+b != 10 {
 		t.Errorf("%d and %d with one quota", a, b)
 	}
@@ -349,7 +240,7 @@ func TestF17_FailsOpenToTheProcess(t *testing.T) {
 	if err := m.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(retryInterval) // in which 3⅓ requests came back
+	c.advance(redis.Rest) // in which 3⅓ requests came back
 	m.SetTime(c.now())
 	if a, b := allowed(t, here, carl, 40, 6), allowed(t, there, carl, 40, 6); a+b != 3 {
 		t.Errorf("%d and %d with one quota again", a, b)
@@ -359,8 +250,8 @@ func TestF17_FailsOpenToTheProcess(t *testing.T) {
 func TestClose_IsTheEndOfRedis(t *testing.T) {
 	t.Parallel()
 	c := &clock{}
-	m := startRedis(t, c)
-	l, log := start(t, c, "redis://"+m.Addr(), patient)
+	m := redistest.Start(t, c.now())
+	l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	l.Allow(t.Context(), carl, 40)
 	l.Close()
 	l.Close()
