@@ -91,6 +91,19 @@ func TestF19_WrongAnswers(t *testing.T) {
 	})
 }
 
+// Two texts have no vector each where both are one text's.
+func TestF19_OneIndexTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, f, _, _ := start(t, Config{Provider: "openai"})
+		item := `{"index":1,"embedding":` + list(Dimensions, "0.5") + `}`
+		f.fault = sayJSON(`{"data":[` + item + "," + item + `]}`)
+		if vectors, err := r.Embed(t.Context(), Document, texts(2)); !errors.Is(err, ErrUnavailable) || vectors != nil {
+			t.Errorf("%d vectors, %v", len(vectors), err)
+		}
+	})
+}
+
 // Where one of several batches is answered wrongly there are no vectors at all.
 func TestF19_OneWrongBatch(t *testing.T) {
 	t.Parallel()

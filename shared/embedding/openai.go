@@ -99,7 +99,7 @@ func (o *openAI) read(text []byte, texts int) ([][]float32, error) {
 	}
 	vectors := make([][]float32, texts)
 	for _, item := range answer.Data {
-		if item.Index == nil || *item.Index < 0 || *item.Index >= texts || vectors[*item.Index] != nil {
+		if item.Index == nil || *item.Index < 0 || *item.Index >= texts { // where one occurs twice, another has no vector
 			return nil, wrong("vectors without an order")
 		}
 		vector, err := readVector(item.Embedding)

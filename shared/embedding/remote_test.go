@@ -303,9 +303,22 @@ func TestF18_Slow(t *testing.T) {
 	t.Parallel()
 	bubbles(t, func(t *testing.T, provider string) {
 		r, f, _, log := start(t, Config{Provider: provider})
-		f.fault = func(http.ResponseWriter, *http.Request) bool { time.Sleep(2 * slow); return false }
+		fails := false
+		f.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+			time.Sleep(2 * slow)
+			if fails {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			return fails
+		}
 		for range 2 * maxFailures {
 			if _, err := r.Embed(t.Context(), Query, texts(1)); err != nil {
+				t.Error(err)
+			}
+		}
+		fails = true
+		for range maxFailures - 1 { // late and wrong is one failure
+			if _, err := r.Embed(t.Context(), Query, texts(1)); !errors.Is(err, ErrUnavailable) {
 				t.Error(err)
 			}
 		}
