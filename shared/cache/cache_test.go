@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,24 +22,15 @@ import (
 // Nothing runs on after Close, whatever has happened to Redis before.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is the time of a test. It is safe for concurrent use.
-type clock struct{ passed atomic.Int64 }
-
-func (c *clock) now() time.Time {
-	return time.Date(2026, 5, 1, 9, 30, 0, 0, time.UTC).Add(time.Duration(c.passed.Load()))
-}
-
-func (c *clock) advance(d time.Duration) { c.passed.Add(int64(d)) }
-
 const signingKey = "marker-key-0123456789"
 
 // start returns a cache that is closed with the test, with what it logs. The URL may be "".
-func start(t testing.TB, c *clock, url string, timeout time.Duration) (Cache, *bytes.Buffer) {
+func start(t testing.TB, c *redistest.Clock, url string, timeout time.Duration) (Cache, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
 	cache, err := newCache(Config{
 		Redis: redis.Config{URL: config.Secret(url), Timeout: timeout}, Key: signingKey, Bytes: 1 << 20,
-	}, slog.New(slog.NewTextHandler(log, nil)), c.now)
+	}, slog.New(slog.NewTextHandler(log, nil)), c.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,16 +42,16 @@ func start(t testing.TB, c *clock, url string, timeout time.Duration) (Cache, *b
 func everywhere(t *testing.T, test func(t *testing.T, cache Cache, after func(time.Duration))) {
 	t.Run("local", func(t *testing.T) {
 		t.Parallel()
-		c := &clock{}
+		c := &redistest.Clock{}
 		cache, _ := start(t, c, "", 0)
-		test(t, cache, c.advance)
+		test(t, cache, c.Advance)
 	})
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		c := &clock{}
-		m := redistest.Start(t, c.now())
+		c := &redistest.Clock{}
+		m := redistest.Start(t, c.Now())
 		cache, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
-		test(t, cache, func(d time.Duration) { c.advance(d); m.FastForward(d) })
+		test(t, cache, func(d time.Duration) { c.Advance(d); m.FastForward(d) })
 		if log.Len() > 0 {
 			t.Error(log)
 		}
@@ -162,8 +152,8 @@ func TestF14_CallersGoAway(t *testing.T) {
 // Texts are many: those that were asked for last are kept, within the bytes that are set.
 func TestLocal_IsBounded(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	l := newLocal(100*(overhead+1000), c.now)
+	c := &redistest.Clock{}
+	l := newLocal(100*(overhead+1000), c.Now)
 	used := KeyOf("used")
 	l.Set(t.Context(), time.Hour, []Entry{{used, make([]byte, 1000)}})
 	for i := range 1000 {
@@ -182,7 +172,7 @@ func TestLocal_IsBounded(t *testing.T) {
 	if l.Get(t.Context(), []Key{used})[0] != nil {
 		t.Error("it was kept")
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	for i := range 1000 {
 		l.Get(t.Context(), []Key{KeyOf(fmt.Sprint(i))})
 	}
@@ -195,7 +185,7 @@ func BenchmarkCache(b *testing.B) {
 	value := make([]byte, 1536)
 	run := func(name, url string, texts int) {
 		b.Run(fmt.Sprintf("%s/%d", name, texts), func(b *testing.B) {
-			cache, _ := start(b, &clock{}, url, time.Second)
+			cache, _ := start(b, &redistest.Clock{}, url, time.Second)
 			entries, keys := make([]Entry, texts), make([]Key, texts)
 			for i := range entries {
 				keys[i] = KeyOf(fmt.Sprint(i))

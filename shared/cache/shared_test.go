@@ -18,7 +18,7 @@ func TestF14_RedisIsAway(t *testing.T) {
 		t.Run(away.Name, func(t *testing.T) {
 			t.Parallel()
 			url, connections := redistest.Fake(t, away.Serve)
-			cache, log := start(t, &clock{}, url, redis.DefaultTimeout)
+			cache, log := start(t, &redistest.Clock{}, url, redis.DefaultTimeout)
 			key := KeyOf("a")
 			ask := func() {
 				t.Helper()
@@ -49,8 +49,8 @@ func TestF14_RedisIsAway(t *testing.T) {
 // When Redis is back it is asked again.
 func TestF14_RedisComesBack(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	cache, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	key := KeyOf("a")
 	cache.Set(t.Context(), time.Hour, []Entry{{key, []byte("1")}})
@@ -64,7 +64,7 @@ func TestF14_RedisComesBack(t *testing.T) {
 	if cache.Get(t.Context(), []Key{key})[0] != nil {
 		t.Error("it is asked while it is given up")
 	}
-	c.advance(redis.Rest)
+	c.Advance(redis.Rest)
 	if diff := cmp.Diff([]string{"1"}, text(cache.Get(t.Context(), []Key{key}))); diff != "" {
 		t.Error(diff)
 	}
@@ -77,8 +77,8 @@ func TestF14_RedisComesBack(t *testing.T) {
 func TestF15_RedisIsPoisoned(t *testing.T) {
 	t.Parallel()
 	ours, theirs := KeyOf("tenant a", "text"), KeyOf("tenant b", "text")
-	c := &clock{}
-	other := &shared{key: []byte("another signing key"), now: c.now}
+	c := &redistest.Clock{}
+	other := &shared{key: []byte("another signing key"), now: c.Now}
 	flip := func(i int) func(string) string {
 		return func(good string) string { return good[:i] + string(good[i]^1) + good[i+1:] }
 	}
@@ -96,21 +96,21 @@ func TestF15_RedisIsPoisoned(t *testing.T) {
 		"another MAC":      func(good, _ string) string { return flip(1 + timeBytes)(good) },
 		"another value":    func(good, _ string) string { return flip(headBytes)(good) },
 		"signed by somebody else": func(string, string) string {
-			return string(other.seal(c.now().Add(time.Hour), Entry{ours, []byte("ours")}))
+			return string(other.seal(c.Now().Add(time.Hour), Entry{ours, []byte("ours")}))
 		},
 		"older than it may be used": func(string, string) string { return "" }, // see below
 	}
 	for name, poison := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &clock{}
-			m := redistest.Start(t, c.now())
+			c := &redistest.Clock{}
+			m := redistest.Start(t, c.Now())
 			cache, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 			cache.Set(t.Context(), time.Hour, []Entry{{ours, []byte("ours")}, {theirs, []byte("theirs")}})
 			good, _ := m.Get(nameOf(ours))
 			foreign, _ := m.Get(nameOf(theirs))
 			if name == "older than it may be used" { // Redis was told to keep it for longer
-				c.advance(time.Hour)
+				c.Advance(time.Hour)
 				m.SetTTL(nameOf(ours), 0)
 			} else if err := m.Set(nameOf(ours), poison(good, foreign)); err != nil {
 				t.Fatal(err)
@@ -128,8 +128,8 @@ func TestF15_RedisIsPoisoned(t *testing.T) {
 
 func TestF15_RedisHasAnotherType(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	cache, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	a, b := KeyOf("a"), KeyOf("b")
 	if _, err := m.Lpush(nameOf(a), "x"); err != nil {
@@ -152,7 +152,7 @@ func TestF15_AnswersThatMakeNoSense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url, _ := redistest.Fake(t, redistest.Say(answer))
-			cache, log := start(t, &clock{}, strings.Replace(url, "marker-user:marker-password@", "", 1), redis.DefaultTimeout)
+			cache, log := start(t, &redistest.Clock{}, strings.Replace(url, "marker-user:marker-password@", "", 1), redis.DefaultTimeout)
 			for range 3 {
 				if diff := cmp.Diff([]string{"none", "none"}, text(cache.Get(t.Context(), []Key{KeyOf("a"), KeyOf("b")}))); diff != "" {
 					t.Error(diff)
@@ -168,8 +168,8 @@ func TestF15_AnswersThatMakeNoSense(t *testing.T) {
 // What stands in Redis tells nobody what the texts were.
 func TestRedis_KeysAreDigests(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	cache, _ := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	cache.Set(t.Context(), time.Hour, []Entry{{KeyOf("marker"), []byte("1")}, {KeyOf("large"), make([]byte, maxValueBytes+1)}})
 	keys := m.Keys()
@@ -180,15 +180,15 @@ func TestRedis_KeysAreDigests(t *testing.T) {
 
 // No text that anybody puts under a key opens, but the one that was sealed for it.
 func FuzzF15_Open(f *testing.F) {
-	c := &clock{}
-	s := &shared{key: []byte(signingKey), now: c.now}
+	c := &redistest.Clock{}
+	s := &shared{key: []byte(signingKey), now: c.Now}
 	key := KeyOf("a")
-	good := string(s.seal(c.now().Add(time.Hour), Entry{key, []byte("value")}))
+	good := string(s.seal(c.Now().Add(time.Hour), Entry{key, []byte("value")}))
 	for _, seed := range []string{good, good[:headBytes], good[1:], "", "\x01", strings.Repeat("\x01", headBytes)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		value, ok := s.open(c.now(), key, text)
+		value, ok := s.open(c.Now(), key, text)
 		if ok != (text == good) || ok && string(value) != "value" {
 			t.Errorf("%q opened: %q", text, value)
 		}
