@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/waooaw/plant/shared/cache"
 	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/localgoogle"
 )
 
 func newCache(t testing.TB) cache.Cache {
@@ -96,6 +98,35 @@ func TestNew_Local(t *testing.T) {
 	got, err := New(t.Context(), Config{Provider: "local"}, func(context.Context) (Embedder, error) { return mine, nil }, nil, nil)
 	if err != nil || got != Embedder(mine) {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// As in the cloud: the service account's token, under TLS to the region's own address, and one token for many requests.
+func TestVertex_AsInTheCloud(t *testing.T) {
+	t.Parallel()
+	f := &fake{t: t, kind: "vertex"}
+	tokens := map[string]bool{}
+	var mu sync.Mutex
+	google.Vertex = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		tokens[r.Header.Get("Authorization")] = true
+		mu.Unlock()
+		if r.Host != "asia-south1-aiplatform.googleapis.com" || r.TLS == nil {
+			t.Errorf("%s was asked", r.Host)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		f.vertex(w, r)
+	})
+	r, err := newRemote(Config{
+		Provider: "vertex", Project: localgoogle.Project, Location: "asia-south1", Timeout: time.Minute, Batch: 1, Parallel: 2,
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.provider.(*vertex).http.CloseIdleConnections()
+	vectors, err := r.Embed(t.Context(), Query, texts(5))
+	if err != nil || len(vectors) != 5 || len(tokens) != 1 {
+		t.Errorf("%d vectors, %v, with %d tokens", len(vectors), err, len(tokens))
 	}
 }
 

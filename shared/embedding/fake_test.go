@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,9 +24,34 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/localgoogle"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// google is where the process's credentials and calls to Google go to.
+var google *localgoogle.Google
+
+// Nothing runs on after the tests and their Google.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(withGoogle{m}) }
+
+type withGoogle struct{ *testing.M }
+
+// Run runs the tests in a process that is told of google.
+func (m withGoogle) Run() int {
+	var err error
+	if google, err = localgoogle.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer google.Close()
+	for _, variable := range google.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return m.M.Run()
+}
 
 // What no error and no log line may hold: a key or token, and a text.
 const (
