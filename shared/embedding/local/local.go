@@ -94,12 +94,12 @@ func (m *Model) embed(counts map[string]int) []float32 {
 	meaning, form := vector[:meaningDimensions], vector[meaningDimensions:]
 	for _, stem := range slices.Sorted(maps.Keys(counts)) { // in one order, that the sums be the same
 		weight := float32(math.Log1p(float64(counts[stem])))
-		hashes := gramsOf(stem)
-		spelling := m.grams.form(hashes)
+		grams := m.grams.known(stem)
+		spelling := m.grams.form(grams)
 		if id, known := m.terms.find(stem); known {
 			weight *= m.terms.idf(id)
 			m.meanings.addTo(meaning, id, weight)
-		} else if weight *= m.terms.idf(-1); !m.guess(meaning, hashes, spelling, weight) {
+		} else if weight *= m.terms.idf(-1); !m.guess(meaning, grams, spelling, weight) {
 			continue
 		}
 		axpy(form, spelling, weight)
@@ -113,13 +113,13 @@ func (m *Model) embed(counts map[string]int) []float32 {
 }
 
 // guess adds what an unknown word means by the terms that are spelt like it, and reports whether there are any.
-func (m *Model) guess(meaning []float32, hashes []uint32, spelling []float32, weight float32) bool {
+func (m *Model) guess(meaning []float32, grams []int32, spelling []float32, weight float32) bool {
 	guessed := make([]float32, meaningDimensions)
 	best := 0.0
-	for _, near := range m.grams.like(&m.terms, hashes, spelling) {
+	for _, near := range m.grams.like(&m.terms, grams, spelling) {
 		nearness := near.likeness - likeness
 		best = max(best, nearness)
-		m.meanings.addTo(guessed, near.term, float32(nearness*nearness))
+		m.meanings.addTo(guessed, int(near.term), float32(nearness*nearness))
 	}
 	if best == 0 {
 		return false

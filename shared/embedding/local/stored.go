@@ -98,7 +98,7 @@ func (t *terms) valid() bool {
 			return false
 		}
 	}
-	return true
+	return len(t.ends) == 0 && t.texts == "" || len(t.ends) > 0 && int(t.ends[len(t.ends)-1]) == len(t.texts)
 }
 
 func ascending(numbers []uint32) bool {

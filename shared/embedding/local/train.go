@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
@@ -92,10 +93,7 @@ func distinct(ids []int32) []int32 {
 // settle numbers the terms in the order of their texts, and leaves out the rarest where they are too many.
 func (c *corpus) settle() terms {
 	kept := slices.SortedFunc(maps.Keys(c.ids), func(a, b string) int {
-		if x, y := c.in[c.ids[a]], c.in[c.ids[b]]; x != y {
-			return int(y) - int(x)
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(c.in[c.ids[b]], c.in[c.ids[a]]), strings.Compare(a, b))
 	})
 	kept = kept[:min(len(kept), maxTerms)]
 	slices.Sort(kept)
@@ -251,16 +249,13 @@ func (t *terms) forms(ctx context.Context) ([]uint32, matrix, error) {
 	}
 	maps.DeleteFunc(in, func(_ uint32, n int) bool { return n < 2 }) // it tells nothing about likeness
 	hashes := slices.SortedFunc(maps.Keys(in), func(a, b uint32) int {
-		if in[a] != in[b] {
-			return in[b] - in[a]
-		}
-		return int(int64(a) - int64(b))
+		return cmp.Or(cmp.Compare(in[b], in[a]), cmp.Compare(a, b))
 	})
 	hashes = hashes[:min(len(hashes), maxGrams)]
 	slices.Sort(hashes)
 	idf := make([]float32, len(hashes))
 	for i, hash := range hashes {
-		idf[i] = float32(math.Log1p(float64(len(t.ends)) / float64(in[hash])))
+		idf[i] = rarity(len(t.ends), in[hash])
 	}
 	spelt := &sparse{columns: len(hashes)}
 	for i := range t.ends {

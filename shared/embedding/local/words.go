@@ -17,7 +17,7 @@ const maxTermBytes = 64
 func stems(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for word := range strings.FieldsFuncSeq(strings.ToLower(norm.NFC.String(text)), func(r rune) bool {
-			return !unicode.In(r, unicode.L, unicode.M, unicode.N) && r != '_'
+			return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) && r != '_'
 		}) {
 			if stopWords[word] {
 				continue
