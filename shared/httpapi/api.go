@@ -26,6 +26,8 @@ import (
 type Config struct {
 	// CursorKey signs cursors; the same for all instances of a function.
 	CursorKey config.Secret `env:"CURSOR_KEY, required"`
+	// PublicURL is where callers reach Plant: scheme, host and port. Cards and catalogues that others keep name it.
+	PublicURL string `env:"PUBLIC_URL, required"`
 	// RequestTimeout ends the work on a request.
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT, default=10s"`
 	// BodyTimeout ends the wait for a request's body.
@@ -93,6 +95,9 @@ func newAPI(f Function, cfg Config, verifier *auth.Verifier, log *slog.Logger, r
 	a.registerHealth(ready)
 	return a
 }
+
+// Address returns a path as an address for those who are elsewhere.
+func (a *API) Address(path string) string { return strings.TrimSuffix(a.cfg.PublicURL, "/") + path }
 
 // complete gives every operation what all have alike.
 func (a *API) complete(op *huma.Operation) {

@@ -35,6 +35,9 @@ type Service struct {
 // CursorKey is the key that services sign cursors with.
 const CursorKey = config.Secret("a key for tests")
 
+// PublicURL is where services say that they are.
+const PublicURL = "https://plant.example"
+
 // Log collects log lines. It is safe for concurrent use.
 type Log struct {
 	mu   sync.Mutex
@@ -87,7 +90,7 @@ func open(t testing.TB, s *Service, function httpapi.Function, opts []Option) *S
 			URL: config.Secret(s.DB.AppURL), MaxConns: 4, AcquireTimeout: 10 * time.Second, StatementTimeout: 10 * time.Second, LockTimeout: 5 * time.Second,
 		},
 		HTTP: httpapi.Config{
-			CursorKey: CursorKey, RequestTimeout: 20 * time.Second, BodyTimeout: 5 * time.Second, AnswerTimeout: 10 * time.Second, MaxInFlight: 200,
+			CursorKey: CursorKey, PublicURL: PublicURL, RequestTimeout: 20 * time.Second, BodyTimeout: 5 * time.Second, AnswerTimeout: 10 * time.Second, MaxInFlight: 200,
 			CORSOrigins: []string{"https://portal.example"},
 		},
 	}
