@@ -9,7 +9,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -57,6 +56,8 @@ type API struct {
 	Settings Settings
 	// Log is the function's.
 	Log *slog.Logger
+	// Dialects are those of other standards. Add them before their operations.
+	Dialects []Dialect
 	// AfterWrite is called when a request that changes something was answered well. It may be nil, and must not wait.
 	AfterWrite func()
 
@@ -105,14 +106,17 @@ func (a *API) complete(op *huma.Operation) {
 	op.MaxBodyBytes = maxBodyBytes + 1
 	op.BodyReadTimeout = -1
 	if !op.Hidden {
-		op.Tags = []string{strings.Split(op.Path, "/")[3]} // the resource: /api/v1/agents/…
+		op.Tags = []string{"discovery"}
+		if resource, ok := strings.CutPrefix(op.Path, "/api/v1/"); ok {
+			op.Tags[0], _, _ = strings.Cut(resource, "/")
+		}
 	}
-	schema := a.Operations.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	contentType, schema := a.problemSchema(op.Path)
 	delete(op.Responses, "default")
 	for _, status := range refusals(op) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+			Content:     map[string]*huma.MediaType{contentType: {Schema: schema}},
 		}
 	}
 }
