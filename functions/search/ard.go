@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/database"
@@ -32,6 +33,7 @@ type ard struct {
 	agents    string // what addresses of agents begin with
 	source    string // where this registry is
 	docs      string // where the reference is
+	tools     string // where the Model Context Protocol is spoken
 }
 
 // ardPath is where the registry is.
@@ -44,7 +46,7 @@ func newARD(api *httpapi.API, db *database.DB, search search) ard {
 	}
 	return ard{
 		store: ardStore{db}, find: search.find, cursors: api.Cursors,
-		publisher: publisher, urn: "urn:air:" + publisher + ":agents:", agents: api.Address("/api/v1/agents/"), source: api.Address(ardPath), docs: api.Address("/docs/"),
+		publisher: publisher, urn: "urn:air:" + publisher + ":agents:", agents: api.Address("/api/v1/agents/"), source: api.Address(ardPath), docs: api.Address("/docs/"), tools: api.Address(mcpPath),
 	}
 }
 
@@ -175,7 +177,7 @@ func (a ard) matches(ctx context.Context, text string, wanted ardFilter) (rankin
 	for _, condition := range conditions {
 		filter = filter.And(condition, args)
 	}
-	found, err := a.find(ctx, text, filter, false, maxFound)
+	found, err := a.find(ctx, norm.NFC.String(text), filter, false, maxFound)
 	matches := make(ranking, len(found))
 	for i, one := range found {
 		matches[i] = ranked{one.ID, uint8(math.Round(min(max(one.Score, 0), 1) * 100))}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/waooaw/plant/shared/httpapi"
 )
@@ -202,12 +203,13 @@ func (a ard) sqlOf(constraints []constraint, at string) (conditions []string, ar
 			conditions, args[name] = append(conditions, field.condition+comparison+` @`+name+`::timestamptz`), moment
 			continue
 		}
-		for _, value := range one.values {
-			if len(value) > maxFilterValueLength {
+		values := make([]string, len(one.values)) // in the form that is stored
+		for i, value := range one.values {
+			if values[i] = norm.NFC.String(value); len(value) > maxFilterValueLength {
 				return refuse(fmt.Sprintf("a value of %s has more than %d bytes", one.field, maxFilterValueLength))
 			}
 		}
-		conditions, args[name] = append(conditions, fmt.Sprintf(field.condition, "@"+name)), any(one.values)
+		conditions, args[name] = append(conditions, fmt.Sprintf(field.condition, "@"+name)), any(values)
 		if one.field == "identifier" {
 			args[name] = a.idsOf(one.values)
 		}

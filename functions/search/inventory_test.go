@@ -33,7 +33,8 @@ func TestA14_I30_Inventory(t *testing.T) {
 		}
 	}
 	want := []string{
-		"GET /.well-known/ai-catalog.json", "GET /api/v1/agents/available/search", "GET /api/v1/agents/search", "GET /api/v1/ard/agents",
+		"GET /.well-known/ai-catalog.json", "GET /.well-known/oauth-protected-resource", "GET /.well-known/oauth-protected-resource/mcp",
+		"GET /api/v1/agents/available/search", "GET /api/v1/agents/search", "GET /api/v1/ard/agents",
 		"GET /api/v1/search/health", "GET /api/v1/search/ready", "POST /api/v1/ard/explore", "POST /api/v1/ard/search",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

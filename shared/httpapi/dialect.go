@@ -48,15 +48,15 @@ func (w *answer) holds(status int) bool {
 	return true
 }
 
-// translate answers a problem whose header was held back, in the dialect.
+// translate answers a problem whose header was held back, in the dialect. What is no problem of ours goes out as it is.
 func (w *answer) translate() {
-	p := w.call.problem
+	p, dialect, status := w.call.problem, w.dialect, w.held
+	w.held, w.dialect = 0, nil // from here on, this is an answer like any other
 	if p == nil {
-		p = Internal.Problem("the request could not be answered")
+		w.WriteHeader(status)
+		return
 	}
-	w.held = 0
-	status, body := w.dialect.Says(p)
-	w.dialect = nil // from here on, this is an answer like any other
+	status, body := dialect.Says(p)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Del("Content-Length")
 	w.WriteHeader(status)
