@@ -134,7 +134,7 @@ func TestCard_Refused(t *testing.T) {
 	}
 	at := func(place, key string, value any) string {
 		return changed(func(card map[string]any) {
-			inner := card[place].([]any)[0].(map[string]any) //nolint:errcheck // a constant of this test
+			inner := card[place].([]any)[0].(map[string]any)
 			inner[key] = value
 		})
 	}

@@ -71,6 +71,10 @@ func (t tools) server() *mcp.Server {
 			bound(p["query"], 1, 512)
 			between(p["limit"], 1, 50)
 			between(p["min_rating"], 0, 5)
+			bound(p["industry"], 0, 63)
+			bound(p["tag"], 0, 50)
+			bound(p["language"], 0, 35)
+			between(p["max_hourly_rate"], 0, 9999999999.99)
 			p["status"].Enum = []any{"available", "working", "offline"}
 		})
 	addTool(server, t, "get_agent", "Get everything about one agent, by its id.", t.get, func(p map[string]*jsonschema.Schema) { p["id"].Format = "uuid" })
