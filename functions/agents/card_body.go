@@ -191,28 +191,36 @@ func (cardScheme) TransformSchema(_ huma.Registry, schema *huma.Schema) *huma.Sc
 	return exactlyOne(schema)
 }
 
-// cardFlows is one of these.
+// cardFlows is one of these. The last two are deprecated, and need nothing.
 type cardFlows struct {
-	AuthorizationCode *cardFlow `json:"authorizationCode,omitempty"`
-	ClientCredentials *cardFlow `json:"clientCredentials,omitempty"`
-	DeviceCode        *cardFlow `json:"deviceCode,omitempty"`
-	Implicit          *cardFlow `json:"implicit,omitempty"`
-	Password          *cardFlow `json:"password,omitempty"`
+	AuthorizationCode *struct {
+		_                struct{}          `additionalProperties:"true"`
+		AuthorizationURL httpsURL          `json:"authorizationUrl"`
+		TokenURL         httpsURL          `json:"tokenUrl"`
+		RefreshURL       httpsURL          `json:"refreshUrl,omitempty"`
+		Scopes           map[string]string `json:"scopes"`
+		PKCERequired     bool              `json:"pkceRequired,omitempty"`
+	} `json:"authorizationCode,omitempty"`
+	ClientCredentials *struct {
+		_          struct{}          `additionalProperties:"true"`
+		TokenURL   httpsURL          `json:"tokenUrl"`
+		RefreshURL httpsURL          `json:"refreshUrl,omitempty"`
+		Scopes     map[string]string `json:"scopes"`
+	} `json:"clientCredentials,omitempty"`
+	DeviceCode *struct {
+		_                      struct{}          `additionalProperties:"true"`
+		DeviceAuthorizationURL httpsURL          `json:"deviceAuthorizationUrl"`
+		TokenURL               httpsURL          `json:"tokenUrl"`
+		RefreshURL             httpsURL          `json:"refreshUrl,omitempty"`
+		Scopes                 map[string]string `json:"scopes"`
+	} `json:"deviceCode,omitempty"`
+	Implicit map[string]any `json:"implicit,omitempty"`
+	Password map[string]any `json:"password,omitempty"`
 }
 
 // TransformSchema implements huma.SchemaTransformer.
 func (cardFlows) TransformSchema(_ huma.Registry, schema *huma.Schema) *huma.Schema {
 	return exactlyOne(schema)
-}
-
-// cardFlow is what any of the flows has; they differ in which of the URLs they need.
-type cardFlow struct {
-	_                      struct{}          `additionalProperties:"true"`
-	AuthorizationURL       httpsURL          `json:"authorizationUrl,omitempty"`
-	DeviceAuthorizationURL httpsURL          `json:"deviceAuthorizationUrl,omitempty"`
-	TokenURL               httpsURL          `json:"tokenUrl,omitempty"`
-	RefreshURL             httpsURL          `json:"refreshUrl,omitempty"`
-	Scopes                 map[string]string `json:"scopes,omitempty"`
 }
 
 func exactlyOne(schema *huma.Schema) *huma.Schema {

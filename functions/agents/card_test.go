@@ -153,6 +153,10 @@ func TestCard_Refused(t *testing.T) {
 			card["securitySchemes"] = map[string]any{"a": map[string]any{"mtlsSecurityScheme": map[string]any{}, "httpAuthSecurityScheme": map[string]any{"scheme": "Bearer"}}}
 		}), "INVALID", "body.card.securitySchemes.a"},
 		{"a scheme of no kind", set("securitySchemes", map[string]any{"a": map[string]any{"type": "http"}}), "INVALID", "body.card.securitySchemes.a.type"},
+		{"a flow without its scopes", set("securitySchemes", map[string]any{"a": map[string]any{"oauth2SecurityScheme": map[string]any{"flows": map[string]any{"deviceCode": map[string]any{
+			"deviceAuthorizationUrl": "https://a.example/d", "tokenUrl": "https://a.example/t",
+		}}}}}), "INVALID", "body.card.securitySchemes.a.oauth2SecurityScheme.flows.deviceCode"},
+		{"two flows", set("securitySchemes", map[string]any{"a": map[string]any{"oauth2SecurityScheme": map[string]any{"flows": map[string]any{"implicit": map[string]any{}, "password": map[string]any{}}}}}), "INVALID", "body.card.securitySchemes.a.oauth2SecurityScheme.flows"},
 		{"a null", set("provider", nil), "INVALID", "body.card.provider"},
 		{"another case", changed(func(card map[string]any) { card["Name"] = card["name"]; delete(card, "name") }), "INVALID", "body.card"},
 	}
