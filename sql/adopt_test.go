@@ -17,10 +17,10 @@ import (
 // The last migration without amendments.
 const beforeAmendments = 7
 
-// entities is every row of every entity, as text.
+// entities is every row of every entity, as text, but for cards, which are younger than amendments.
 const entities = `
 	select array_agg(line order by line collate "C") from (
-		select 'agent ' || a::text from plant.agents a union all select 'skill ' || s::text from plant.skills s union all select 'job role ' || j::text from plant.job_roles j
+		select 'agent ' || (to_jsonb(a) - 'card')::text from plant.agents a union all select 'skill ' || s::text from plant.skills s union all select 'job role ' || j::text from plant.job_roles j
 		union all select 'industry ' || i::text from plant.industries i union all select 'team ' || t::text from plant.teams t) rows (line)`
 
 // D14: entities outlive the migration that is taken back, and begin anew, as the versions that they are, when it is

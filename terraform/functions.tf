@@ -15,6 +15,7 @@ locals {
     DATABASE_MAX_CONNS            = tostring(var.database_pool)
     GOOGLE_CLOUD_PROJECT          = var.project
     OTEL_EXPORTER_OTLP_ENDPOINT   = var.trace_ratio > 0 ? "https://telemetry.googleapis.com" : ""
+    PUBLIC_URL                    = "https://${var.domain}"
     REDIS_CA                      = local.secret_references["redis-ca"]
     REDIS_URL                     = local.secret_references["redis-url"]
     TRACE_RATIO                   = tostring(var.trace_ratio)
@@ -24,6 +25,9 @@ locals {
       AUDIT_KEY      = local.secret_references["audit-key"]
       AUDIT_LOG      = local.checkpoint_log
       AUDIT_OLD_KEYS = join(",", var.audit_old_keys)
+    }
+    search = {
+      CACHE_KEY = local.secret_references["cache-key"]
     }
   }
 
@@ -116,6 +120,7 @@ resource "google_cloudfunctions2_function" "function" {
     google_project_iam_member.function,
     google_project_iam_member.function_database,
     google_secret_manager_secret_iam_member.function,
+    google_secret_manager_secret_version.cache_key,
     google_secret_manager_secret_version.cursor_key,
     google_secret_manager_secret_version.redis_ca,
     google_secret_manager_secret_version.redis_url,

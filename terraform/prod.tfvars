@@ -12,7 +12,11 @@ database_tier            = "db-custom-2-7680"
 functions = {
   agents  = { max_instances = 12, min_instances = 1 }
   metrics = { max_instances = 6 }
-  search  = { max_instances = 9, min_instances = 1 }
+  search = {
+    max_instances = 9
+    min_instances = 1
+    environment   = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
+  }
 }
 
 issuers = [

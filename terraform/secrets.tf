@@ -4,6 +4,7 @@
 locals {
   secrets = {
     audit-key      = ["agents"] # made by scripts/rotate-secret: it is an Ed25519 key in a form that only Plant makes
+    cache-key      = ["search"]
     cursor-key     = keys(var.functions)
     database-owner = []         # for migrations
     embedding-key  = ["search"] # of a provider that wants one: scripts/rotate-secret embedding-key reads it
@@ -11,6 +12,11 @@ locals {
     redis-url      = keys(var.functions)
   }
   secret_references = { for name in keys(local.secrets) : name => "secret://projects/${var.project}/secrets/plant-${name}/versions/latest" }
+}
+
+ephemeral "random_password" "cache_key" {
+  length  = 64
+  special = false
 }
 
 ephemeral "random_password" "cursor_key" {
@@ -43,6 +49,12 @@ resource "google_secret_manager_secret_iam_member" "function" {
   member    = google_service_account.function[each.value.function].member
   role      = "roles/secretmanager.secretAccessor"
   secret_id = google_secret_manager_secret.plant[each.value.secret].id
+}
+
+resource "google_secret_manager_secret_version" "cache_key" {
+  secret                 = google_secret_manager_secret.plant["cache-key"].id
+  secret_data_wo         = ephemeral.random_password.cache_key.result
+  secret_data_wo_version = var.secrets_generation
 }
 
 resource "google_secret_manager_secret_version" "cursor_key" {

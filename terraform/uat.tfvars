@@ -18,7 +18,10 @@ trace_ratio              = 0.1
 functions = {
   agents  = { max_instances = 8 }
   metrics = { max_instances = 6 }
-  search  = { max_instances = 8 }
+  search = {
+    max_instances = 8
+    environment   = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
+  }
 }
 
 issuers = [

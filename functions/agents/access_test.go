@@ -29,6 +29,7 @@ var matrix = map[string]struct {
 }{
 	"GET /api/v1/agents":                          {"", everyone},
 	"GET /api/v1/agents/{id}":                     {"", everyone},
+	"GET /api/v1/agents/{id}/card":                {"", everyone},
 	"GET /api/v1/agents/compare":                  {"", [8]int{422, 422, 422, 422, 422, 422, 422, 422}},
 	"GET /api/v1/agents/health":                   {"", everyone},
 	"GET /api/v1/agents/ready":                    {"", everyone},

@@ -17,7 +17,8 @@ import (
 type agents struct {
 	store      agentStore
 	cursors    httpapi.Cursors
-	operations huma.API // whose schemas the items of a batch are checked against
+	operations huma.API                 // whose schemas the items of a batch are checked against
+	address    func(path string) string // of a path, for those who are elsewhere
 }
 
 func (a agents) create(ctx context.Context, in *struct {

@@ -27,6 +27,7 @@ type agentDraft struct {
 	Languages        []string      `json:"languages,omitempty" pattern:"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$" maxLength:"35" maxItems:"50" doc:"BCP 47"`
 	Exclusive        bool          `json:"exclusive,omitempty" doc:"takes one hire at a time"`
 	ExternalID       *string       `json:"external_id,omitempty" minLength:"1" maxLength:"255" nullable:"true" doc:"your own id, unique among your agents"`
+	Card             *card         `json:"card,omitempty" nullable:"true" doc:"an A2A v1 agent card, kept and served byte for byte; without one Plant makes it from the rest"`
 }
 
 // The maxLength of each text, which holds for what is stored too.
@@ -55,6 +56,7 @@ func (d *agentDraft) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	checks.Lines("tags", d.Tags, maxTag)
 	checks.Prose("description", &d.Description, maxDescription)
 	checks.Add("hourly_rate", d.HourlyRate.Fault())
+	checks.Add("card", d.Card.fault())
 	if d.Currency == "" {
 		d.Currency = defaultCurrency
 	}
@@ -87,6 +89,7 @@ type agentChange struct {
 	Languages        httpapi.Field[[]string]    `json:"languages,omitzero" pattern:"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$" maxLength:"35" maxItems:"50"`
 	Exclusive        httpapi.Field[bool]        `json:"exclusive,omitzero"`
 	ExternalID       httpapi.Field[string]      `json:"external_id,omitzero" minLength:"1" maxLength:"255"`
+	Card             httpapi.Field[card]        `json:"card,omitzero"`
 }
 
 // Resolve implements huma.ResolverWithPath: it checks what the schema cannot say.
@@ -96,6 +99,7 @@ func (c *agentChange) Resolve(_ huma.Context, at *huma.PathBuffer) []error {
 	checks.Line("specialization", c.Specialization, maxSpecialization)
 	checks.Line("external_id", c.ExternalID.Value, maxExternalID)
 	checks.Prose("description", c.Description.Value, maxDescription)
+	checks.Add("card", c.Card.Value.fault())
 	if c.HourlyRate != nil {
 		checks.Add("hourly_rate", c.HourlyRate.Fault())
 	}

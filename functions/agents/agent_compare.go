@@ -11,15 +11,9 @@ import (
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
-// comparedAgent is an agent with the names of its skills.
-type comparedAgent struct {
-	catalog.Agent
-	Skills []string `json:"skills" doc:"names of its skills"`
-}
-
 type comparison struct {
 	Body struct {
-		Agents []comparedAgent `json:"agents" doc:"in the order of the ids"`
+		Agents []catalog.ComparedAgent `json:"agents" doc:"in the order of the ids"`
 	}
 }
 
@@ -49,10 +43,10 @@ func (a agents) compare(ctx context.Context, in *struct {
 }
 
 // unknownOf names the ids that no agent was found for.
-func unknownOf(ids []uuid.UUID, found []comparedAgent) []*httpapi.Fault {
+func unknownOf(ids []uuid.UUID, found []catalog.ComparedAgent) []*httpapi.Fault {
 	var faults []*httpapi.Fault
 	for i, id := range ids {
-		if !slices.ContainsFunc(found, func(agent comparedAgent) bool { return agent.ID == id }) {
+		if !slices.ContainsFunc(found, func(agent catalog.ComparedAgent) bool { return agent.ID == id }) {
 			faults = append(faults, &httpapi.Fault{Location: fmt.Sprintf("query.ids[%d]", i), Message: "there is no such agent", Value: id.String()})
 		}
 	}

@@ -36,14 +36,7 @@ func (s agentStore) list(ctx context.Context, filter catalog.AgentFilter, includ
 	}, part)
 }
 
-const agentsByIDs = `
-	select ` + catalog.AgentColumns + `,
-		array(select k.name from plant.skills k where k.id = any (a.skill_ids) order by lower(k.name), k.id) as skills
-	from ` + catalog.AgentFrom + `
-	where a.id = any ($1::uuid[]) and a.deleted_at is null
-	order by array_position($1::uuid[], a.id)`
-
 // byIDs returns those of the agents that exist, in the order of the ids.
-func (s agentStore) byIDs(ctx context.Context, ids []uuid.UUID) ([]comparedAgent, error) {
-	return database.All[comparedAgent](ctx, s.db, agentsByIDs, ids)
+func (s agentStore) byIDs(ctx context.Context, ids []uuid.UUID) ([]catalog.ComparedAgent, error) {
+	return database.All[catalog.ComparedAgent](ctx, s.db, catalog.AgentsByIDs, ids)
 }

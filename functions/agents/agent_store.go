@@ -38,9 +38,9 @@ func (s agentStore) byID(ctx context.Context, id uuid.UUID) (database.Object[cat
 const createAgent = `
 	with a as (
 		insert into plant.agents (id, owner_issuer, owner, external_id, name, specialization, industry, description, hourly_rate,
-			currency, trial_days, allowed_durations, tags, languages, exclusive, job_role_id, team_id, skill_ids)
+			currency, trial_days, allowed_durations, tags, languages, exclusive, job_role_id, team_id, skill_ids, card)
 		values (@id, @issuer, @owner, @external_id, @name, @specialization, @industry, @description, @hourly_rate,
-			@currency, @trial_days, @allowed_durations, @tags, @languages, @exclusive, @job_role_id, @team_id, @skill_ids)
+			@currency, @trial_days, @allowed_durations, @tags, @languages, @exclusive, @job_role_id, @team_id, @skill_ids, @card)
 		on conflict (owner_issuer, owner, external_id) where external_id is not null and deleted_at is null do nothing
 		returning *)
 	select ` + catalog.AgentColumns + `
@@ -55,6 +55,7 @@ func draftArgs(caller auth.Principal, draft agentDraft) (pgx.NamedArgs, error) {
 		"hourly_rate": draft.HourlyRate, "currency": draft.Currency, "trial_days": draft.TrialDays,
 		"allowed_durations": draft.AllowedDurations, "tags": draft.Tags, "languages": draft.Languages,
 		"exclusive": draft.Exclusive, "job_role_id": draft.JobRoleID, "team_id": draft.TeamID, "skill_ids": draft.SkillIDs,
+		"card": draft.Card.stored(),
 	}, err
 }
 
@@ -171,7 +172,8 @@ var (
 		tags = coalesce(@tags, tags),
 		languages = coalesce(@languages, languages),
 		exclusive = coalesce(@exclusive, exclusive),
-		external_id = case when @external_id_sent then @external_id else external_id end`)
+		external_id = case when @external_id_sent then @external_id else external_id end,
+		card = case when @card_sent then @card else card end`)
 	setAgentStatus = agentRows.changing(isLive, isOwnerOrService, `true`, `status = @status`)
 	deleteAgent    = agentRows.changing(isLive, isOwner, `true`, `deleted_at = now()`) // and so it leaves its team
 	restoreAgent   = agentRows.changing(isRestorable, isOwner, `true`, `deleted_at = null`)
@@ -222,6 +224,7 @@ func (s agentStore) change(ctx context.Context, id uuid.UUID, versions []int64, 
 			"currency": change.Currency.Or(defaultCurrency), "tags": change.Tags.Or([]string{}), "languages": change.Languages.Or([]string{}),
 			"exclusive":        change.Exclusive.Or(false),
 			"external_id_sent": change.ExternalID.Sent, "external_id": change.ExternalID.Value,
+			"card_sent": change.Card.Sent, "card": change.Card.Value.stored(),
 		}, change.keepsIndustry)
 		return err
 	})

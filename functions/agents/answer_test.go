@@ -60,8 +60,10 @@ func TestA17_FieldsOfEveryAnswer(t *testing.T) {
 	s.team(t, s.jobRole(t, "Speaker"))
 	certification := " " + prefixed("certification", certifiedFields)
 	answers := map[string]string{ // by operation
-		"GET /api/v1/agents":                          agentFields,
-		"GET /api/v1/agents/{id}":                     agentFields,
+		"GET /api/v1/agents":      agentFields,
+		"GET /api/v1/agents/{id}": agentFields,
+		"GET /api/v1/agents/{id}/card": "capabilities defaultInputModes defaultOutputModes description documentationUrl name provider provider.organization provider.url " +
+			"skills skills.description skills.id skills.name skills.tags supportedInterfaces supportedInterfaces.protocolBinding supportedInterfaces.protocolVersion supportedInterfaces.url version",
 		"GET /api/v1/agents/compare":                  prefixed("agents", agentFields+" skills"),
 		"GET /api/v1/agents/health":                   "status",
 		"GET /api/v1/agents/ready":                    "status",

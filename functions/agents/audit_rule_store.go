@@ -38,7 +38,7 @@ var auditRules = []auditRule{
 	from (
 		select id, version, jsonb_strip_nulls((
 			select jsonb_object_agg(key, case jsonb_typeof(value) when 'number' then to_jsonb(value::text) else value end)
-			from jsonb_each(to_jsonb(t) - '{id,version,updated_at,owner,certified_by}'::text[]))) as state
+			from jsonb_each(plant.amended_row(to_jsonb(t)) - '{id,version,updated_at,owner,certified_by}'::text[]))) as state
 		from plant.{table} t where @entity_id::uuid is null or id = @entity_id) r
 	full join (
 		select m.entity_id, max(m.version) as version, (array_agg(m.action order by m.version desc))[1] as action,

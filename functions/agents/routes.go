@@ -10,7 +10,7 @@ import (
 
 // register adds every operation of the function. Who may call one stands beside it; without, anyone may.
 func register(api *httpapi.API, db *database.DB) error {
-	agents := agents{store: newAgentStore(db), cursors: api.Cursors, operations: api.Operations}
+	agents := agents{store: newAgentStore(db), cursors: api.Cursors, operations: api.Operations, address: api.Address}
 	skills := skills{store: skillStore{db, api.Settings.Auth.SecondGovernor}, cursors: api.Cursors}
 	jobRoles := jobRoles{store: jobRoleStore{db, api.Settings.Auth.SecondGovernor}, ofJobRole: skills.store.ofJobRole, cursors: api.Cursors}
 	industries := industries{store: industryStore{db}, cursors: api.Cursors}
@@ -36,6 +36,7 @@ func register(api *httpapi.API, db *database.DB) error {
 	huma.Post(on, "/api/v1/agents/batch", agents.createBatch, doc("Publish up to 500 agents"), partner)
 	huma.Get(on, "/api/v1/agents/compare", agents.compare, doc("Put 2 to 8 agents side by side"))
 	huma.Get(on, "/api/v1/agents/{id}", agents.get, doc("Get an agent"))
+	huma.Get(on, "/api/v1/agents/{id}/card", agents.card, doc("Get an agent's A2A card"))
 	huma.Put(on, "/api/v1/agents/{id}", agents.change, doc("Change some fields of an agent"), partner)
 	huma.Patch(on, "/api/v1/agents/{id}", agents.change, doc("Change an agent by JSON Merge Patch"), partner)
 	huma.Put(on, "/api/v1/agents/{id}/status", agents.setStatus, doc("Say whether an agent can be hired"), partnerOrService)

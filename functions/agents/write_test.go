@@ -282,7 +282,7 @@ func TestCompare(t *testing.T) {
 	s := start(t)
 	skill := s.skill(t, "Listening")
 	a, b := s.publish(t, writer).ID.String(), s.publish(t, with("skill_ids", fmt.Sprintf(`[%q]`, skill))).ID.String()
-	got := apitest.Decode[struct{ Agents []comparedAgent }](t, s.Do(t, "GET", "/api/v1/agents/compare?ids="+b+","+a, "", "").Want(t, http.StatusOK)).Agents
+	got := apitest.Decode[struct{ Agents []catalog.ComparedAgent }](t, s.Do(t, "GET", "/api/v1/agents/compare?ids="+b+","+a, "", "").Want(t, http.StatusOK)).Agents
 	if len(got) != 2 || got[0].ID.String() != b || got[1].ID.String() != a || !cmp.Equal(got[0].Skills, []string{"Listening"}) || len(got[1].Skills) != 0 {
 		t.Errorf("compared %+v", got)
 	}

@@ -64,3 +64,17 @@ const MetricsColumns = `
 
 // AgentFrom joins an agent a with its statistics s.
 const AgentFrom = ` plant.agents a join plant.agent_statistics s on s.agent_id = a.id `
+
+// ComparedAgent is an agent with the names of its skills.
+type ComparedAgent struct {
+	Agent
+	Skills []string `json:"skills" doc:"names of its skills"`
+}
+
+// AgentsByIDs reads ComparedAgents: those of the ids in $1 that exist, in the order of the ids.
+const AgentsByIDs = `
+	select ` + AgentColumns + `,
+		array(select k.name from plant.skills k where k.id = any (a.skill_ids) order by lower(k.name), k.id) as skills
+	from ` + AgentFrom + `
+	where a.id = any ($1::uuid[]) and a.deleted_at is null
+	order by array_position($1::uuid[], a.id)`

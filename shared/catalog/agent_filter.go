@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,21 @@ type AgentFilter struct {
 	MinRating      float64   `query:"min_rating" minimum:"0" maximum:"5" doc:"lowest mean rating"`
 	MaxHourlyRate  float64   `query:"max_hourly_rate" exclusiveMinimum:"0" maximum:"9999999999.99" doc:"highest hourly rate, in each agent's currency"`
 	UpdatedSince   time.Time `query:"updated_since" doc:"changed at or after this moment (RFC 3339)"`
+
+	also []condition
+}
+
+// condition is a constant text with named arguments.
+type condition struct {
+	text string
+	args map[string]any
+}
+
+// And returns the filter with one more condition on AgentFrom: a constant text whose named arguments, in args, have names
+// that no other condition's have. It is for filters of other standards.
+func (f AgentFilter) And(text string, args map[string]any) AgentFilter {
+	f.also = append(slices.Clone(f.also), condition{text, args})
+	return f
 }
 
 // Resolve implements huma.Resolver. It keeps out what strconv takes for a number and JSON does not, such as NaN and 0x1p1,
@@ -73,6 +90,10 @@ func (f AgentFilter) Where(caller auth.Principal) (conditions []string, args map
 		ask(true, `a.owner = @owner`, "owner", caller.Owner)
 	} else {
 		ask(f.Owner != "", `a.owner = @owner`, "owner", f.Owner)
+	}
+	for _, more := range f.also {
+		conditions = append(conditions, more.text)
+		maps.Copy(args, more.args)
 	}
 	return conditions, args
 }

@@ -35,7 +35,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			"columns that it may change", `
 			select table_name || '.' || column_name from information_schema.column_privileges where grantee = 'plant_app' and privilege_type = 'UPDATE'`,
 			[]string{
-				"agents.allowed_durations", "agents.currency", "agents.deleted_at", "agents.description", "agents.exclusive", "agents.external_id", "agents.hourly_rate",
+				"agents.allowed_durations", "agents.card", "agents.currency", "agents.deleted_at", "agents.description", "agents.exclusive", "agents.external_id", "agents.hourly_rate",
 				"agents.job_role_id", "agents.languages", "agents.name", "agents.owner", "agents.owner_issuer", "agents.skill_ids", "agents.specialization", "agents.status",
 				"agents.tags", "agents.team_id", "agents.trial_days", "agents.updated_at", "agents.version",
 				"industries.deleted_at", "industries.description", "industries.name", "industries.updated_at", "industries.version",
@@ -106,7 +106,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			union all
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.proowner <> current_user::regrole`, nil},
 		{"functions that the group may call", `
-			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "sequence_amendments"}},
+			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amended_row", "amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "sequence_amendments"}},
 		{"definer functions that look into the temporary schema before the last", `
 			select p.proname from pg_proc p cross join lateral unnest(p.proconfig) c
 			where p.pronamespace = 'plant'::regnamespace and p.prosecdef and c like 'search_path=%' and c !~ '^search_path=(plant|public|pg_catalog)(, (plant|public|pg_catalog))*, pg_temp$'`, nil},

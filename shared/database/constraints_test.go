@@ -118,6 +118,7 @@ func TestConstraints(t *testing.T) {
 		"teams.name":                name, "teams.description": description, "teams.version": version, "teams.owner": ownerless(text("255")), "teams.owner_issuer": ownerless(text("2048")),
 		"agents.name": name, "agents.description": description, "agents.version": version, "agents.owner": text("255"), "agents.owner_issuer": text("2048"),
 		"agents.specialization": specialization, "agents.external_id": text("255"), "agents.tags": few, "agents.languages": few,
+		"agents.card":        {[]string{"'{}'", `'{"a":"'||repeat('x',65536-8)||'"}'`}, []string{"'[]'", "'1'", `'{"a":"'||repeat('x',65536-7)||'"}'`}},
 		"agents.hourly_rate": {[]string{"0.01", "9999999999.99"}, []string{"0", "-1", "0.004"}},
 		"agents.currency":    {[]string{"'INR'", "'XXX'"}, []string{"''", "'inr'", "'IN'", "'INRR'", `E'INR\n'`, "'ÀÀÀ'"}},
 		"agents.trial_days":  {[]string{"0", "90"}, []string{"-1", "91"}},

@@ -84,18 +84,10 @@ func (a *API) authorise(ctx huma.Context, next func(huma.Context)) {
 	request, _ := humago.Unwrap(ctx)
 	op, c := ctx.Operation(), callOf(ctx.Context())
 	c.route, c.guarded = op.Path, len(roles(op)) > 0
-	principal, known, err := a.verifier.Authenticate(request)
+	principal, known, err := a.identify(ctx.Context(), request, c)
 	if err != nil {
 		a.refuse(ctx, err)
 		return
-	}
-	c.role = string(principal.Role)
-	if known {
-		c.caller = a.pseudonym(principal)
-		if problem := a.limitCaller(ctx.Context(), c, principal); problem != nil {
-			a.refuse(ctx, problem)
-			return
-		}
 	}
 	allowed := roles(op)
 	switch {

@@ -9,7 +9,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -26,6 +25,8 @@ import (
 type Config struct {
 	// CursorKey signs cursors; the same for all instances of a function.
 	CursorKey config.Secret `env:"CURSOR_KEY, required"`
+	// PublicURL is where callers reach Plant: scheme, host and port. Cards and catalogues that others keep name it.
+	PublicURL string `env:"PUBLIC_URL, required"`
 	// RequestTimeout ends the work on a request.
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT, default=10s"`
 	// BodyTimeout ends the wait for a request's body.
@@ -55,6 +56,8 @@ type API struct {
 	Settings Settings
 	// Log is the function's.
 	Log *slog.Logger
+	// Dialects are those of other standards. Add them before their operations.
+	Dialects []Dialect
 	// AfterWrite is called when a request that changes something was answered well. It may be nil, and must not wait.
 	AfterWrite func()
 
@@ -94,20 +97,26 @@ func newAPI(f Function, cfg Config, verifier *auth.Verifier, log *slog.Logger, r
 	return a
 }
 
+// Address returns a path as an address for those who are elsewhere.
+func (a *API) Address(path string) string { return strings.TrimSuffix(a.cfg.PublicURL, "/") + path }
+
 // complete gives every operation what all have alike.
 func (a *API) complete(op *huma.Operation) {
 	// readBody has bounded and read the body already; these two keep huma from doing it again its own way.
 	op.MaxBodyBytes = maxBodyBytes + 1
 	op.BodyReadTimeout = -1
 	if !op.Hidden {
-		op.Tags = []string{strings.Split(op.Path, "/")[3]} // the resource: /api/v1/agents/…
+		op.Tags = []string{"discovery"}
+		if resource, ok := strings.CutPrefix(op.Path, "/api/v1/"); ok {
+			op.Tags[0], _, _ = strings.Cut(resource, "/")
+		}
 	}
-	schema := a.Operations.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	contentType, schema := a.problemSchema(op.Path)
 	delete(op.Responses, "default")
 	for _, status := range refusals(op) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+			Content:     map[string]*huma.MediaType{contentType: {Schema: schema}},
 		}
 	}
 }

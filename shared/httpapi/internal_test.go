@@ -82,24 +82,24 @@ func TestCursors_RefuseWhatTheyDidNotSeal(t *testing.T) {
 		c := Cursors{key: []byte("k")}
 		scope := rapid.String().Draw(t, "scope")
 		position := rapid.SliceOf(rapid.StringMatching(`[ -~]*`)).Draw(t, "position")
-		sealed, err := c.seal(scope, position)
+		sealed, err := c.Seal(scope, position)
 		if err != nil {
 			t.Fatal(err)
 		}
-		opened, ok := c.open(scope, sealed)
+		opened, ok := c.Open(scope, sealed)
 		if !ok || len(opened) != len(position) || len(position) > 0 && !cmp.Equal(position, opened) {
 			t.Fatalf("%q opens as %q, %v", position, opened, ok)
 		}
-		if _, ok := c.open(scope+"x", sealed); ok {
+		if _, ok := c.Open(scope+"x", sealed); ok {
 			t.Fatal("opens in another scope")
 		}
-		if _, ok := (Cursors{key: []byte("other")}).open(scope, sealed); ok {
+		if _, ok := (Cursors{key: []byte("other")}).Open(scope, sealed); ok {
 			t.Fatal("opens under another key")
 		}
 		bit := rapid.IntRange(0, len(sealed)*8-1).Draw(t, "bit")
 		altered := []byte(sealed)
 		altered[bit/8] ^= 1 << (bit % 8)
-		if _, ok := c.open(scope, string(altered)); ok {
+		if _, ok := c.Open(scope, string(altered)); ok {
 			t.Fatalf("opens with bit %d changed", bit)
 		}
 	})
@@ -107,7 +107,7 @@ func TestCursors_RefuseWhatTheyDidNotSeal(t *testing.T) {
 
 func FuzzCursor(f *testing.F) {
 	c := Cursors{key: []byte("k")}
-	sealed, err := c.seal("/a?", []string{"x", "y"})
+	sealed, err := c.Seal("/a?", []string{"x", "y"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add("")
 	f.Add("AAAA")
 	f.Fuzz(func(t *testing.T, cursor string) {
-		if _, ok := c.open("/a?", cursor); ok && cursor != sealed {
+		if _, ok := c.Open("/a?", cursor); ok && cursor != sealed {
 			t.Errorf("%q opens", cursor)
 		}
 	})

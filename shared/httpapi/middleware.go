@@ -47,13 +47,16 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
-	answer := &answer{ResponseWriter: w, request: r, call: c, start: start, patience: a.cfg.AnswerTimeout}
+	answer := &answer{ResponseWriter: w, request: r, call: c, start: start, patience: a.cfg.AnswerTimeout, dialect: a.dialectOf(r.URL.Path)}
 	c.client = client
 	admitted, leave := a.admit(r)
 	defer leave() // the last thing that is done: until then, the process does not end
 	defer func() {
 		if reason := recover(); reason != nil {
 			a.panicked(answer, r, reason)
+		}
+		if answer.held != 0 {
+			answer.translate()
 		}
 		a.logRequest(answer, r, time.Since(start))
 	}()
@@ -107,7 +110,7 @@ const anyPath = "/" // the mux's pattern for all that no other fits
 
 const (
 	corsMethods = "GET, POST, PUT, PATCH, DELETE"
-	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
+	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, Mcp-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name"
 	corsExposed = "ETag, Link, Location, X-Request-Id, X-Total-Count, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed, Server-Timing"
 	corsMaxAge  = "600" // seconds
 )
@@ -144,13 +147,16 @@ type answer struct {
 	patience time.Duration
 	status   int
 	bytes    int64
+	dialect  *Dialect // that problems are said in; nil is our own
+	held     int      // the status of a problem that is still to be said in the dialect; 0 where there is none
+	said     bool     // it was: what our own way has to say of it is dropped
 }
 
 const publicCache = "public, max-age=5, stale-while-revalidate=30"
 
 // WriteHeader implements http.ResponseWriter.
 func (w *answer) WriteHeader(status int) {
-	if w.status != 0 {
+	if w.status != 0 || w.holds(status) {
 		return
 	}
 	w.status = status
@@ -177,6 +183,12 @@ func (w *answer) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter.
 func (w *answer) Write(b []byte) (int, error) {
+	if w.held != 0 {
+		w.translate()
+	}
+	if w.said {
+		return len(b), nil
+	}
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}

@@ -67,7 +67,8 @@ func (c Cursors) mac(scope string, position []byte) []byte {
 	return h.Sum(nil)[:macBytes]
 }
 
-func (c Cursors) seal(scope string, position []string) (string, error) {
+// Seal returns a position in a list as a token, bound to its scope: what list it is, with which filters and order.
+func (c Cursors) Seal(scope string, position []string) (string, error) {
 	text, err := json.Marshal(position)
 	if err != nil {
 		return "", err
@@ -75,7 +76,8 @@ func (c Cursors) seal(scope string, position []string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(c.mac(scope, text), text...)), nil
 }
 
-func (c Cursors) open(scope, cursor string) ([]string, bool) {
+// Open returns the position of a token, or false where it was altered or belongs to another scope.
+func (c Cursors) Open(scope, cursor string) ([]string, bool) {
 	// Strict: the unused bits of the last character are checked too, so that no altered cursor passes.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(raw) < macBytes {
@@ -96,7 +98,7 @@ func (c Cursors) Part(page Page) (database.Part, error) {
 	if page.Cursor == "" {
 		return part, nil
 	}
-	position, ok := c.open(page.scope(), page.Cursor)
+	position, ok := c.Open(page.scope(), page.Cursor)
 	if !ok {
 		return part, InvalidCursor.Problem("the cursor was altered, or belongs to another list, filter or sort",
 			&Fault{Location: "query.cursor", Message: "not a cursor of this list"})
@@ -109,7 +111,7 @@ func (c Cursors) Part(page Page) (database.Part, error) {
 func NextPage[T any](c Cursors, page Page, rows database.Rows[T], total string) (*List[T], error) {
 	list := &List[T]{Total: total, Length: len(rows.JSON), Body: Encoded[[]T]{rows.JSON, rows.Release}}
 	if rows.Next != nil {
-		cursor, err := c.seal(page.scope(), rows.Next)
+		cursor, err := c.Seal(page.scope(), rows.Next)
 		if err != nil {
 			return nil, err
 		}

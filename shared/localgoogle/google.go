@@ -1,5 +1,5 @@
 // Package localgoogle answers, on this machine, where Google would: Secret Manager, Cloud SQL with its Admin API, the
-// metadata server that hands out tokens, and Cloud Trace. It is for tests and benches.
+// metadata server that hands out tokens, Cloud Trace, and Vertex AI where a test says how. It is for tests and benches.
 //
 // Nothing of Plant knows of it. A process is pointed at it by the variables of Environment, which Google's clients and Go
 // heed anywhere: its calls to *.googleapis.com come here through a proxy, under a certificate authority of its own, and its
@@ -35,6 +35,8 @@ const Project = "plant-test"
 type Google struct {
 	Secrets Secrets
 	Traces  Traces
+	// Vertex answers as Vertex AI, in whatever region. Set it before anybody asks.
+	Vertex http.Handler
 
 	authority *authority
 	folder    string // of the authority's certificate, for the processes that are to trust it
@@ -174,6 +176,10 @@ func splice(here net.Conn, fromHere io.Reader, there net.Conn) {
 func (g *Google) answerAPI(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "+tokenPrefix) {
 		http.Error(w, `{"error":{"code":401,"message":"no token of ours"}}`, http.StatusUnauthorized)
+		return
+	}
+	if g.Vertex != nil && strings.HasSuffix(r.Host, "-aiplatform.googleapis.com") {
+		g.Vertex.ServeHTTP(w, r)
 		return
 	}
 	switch r.Host {

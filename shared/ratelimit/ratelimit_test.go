@@ -27,15 +27,6 @@ import (
 // Nothing runs on after Close, whatever has happened to Redis before.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is the time of a test. It is safe for concurrent use.
-type clock struct{ passed atomic.Int64 }
-
-func (c *clock) now() time.Time {
-	return time.Date(2026, 5, 1, 9, 30, 0, 0, time.UTC).Add(time.Duration(c.passed.Load()))
-}
-
-func (c *clock) advance(d time.Duration) { c.passed.Add(int64(d)) }
-
 // logged collects log lines. It is safe for concurrent use.
 type logged struct {
 	mu   sync.Mutex
@@ -56,10 +47,10 @@ func (l *logged) lines() []string {
 }
 
 // start returns a limiter that is closed with the test, with what it logs. The URL may be "".
-func start(t testing.TB, c *clock, url string, timeout time.Duration) (*Limiter, *logged) {
+func start(t testing.TB, c *redistest.Clock, url string, timeout time.Duration) (*Limiter, *logged) {
 	t.Helper()
 	log := &logged{}
-	l, err := newLimiter(Config{Redis: redis.Config{URL: config.Secret(url), Timeout: timeout}}, slog.New(slog.NewTextHandler(log, nil)), c.now)
+	l, err := newLimiter(Config{Redis: redis.Config{URL: config.Secret(url), Timeout: timeout}}, slog.New(slog.NewTextHandler(log, nil)), c.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,15 +141,15 @@ func TestAllow_Sequence(t *testing.T) {
 		for _, where := range []string{"local", "redis"} {
 			t.Run(test.name+" "+where, func(t *testing.T) {
 				t.Parallel()
-				c, url := &clock{}, ""
-				m := redistest.Start(t, c.now())
+				c, url := &redistest.Clock{}, ""
+				m := redistest.Start(t, c.Now())
 				if where == "redis" {
 					url = "redis://" + m.Addr()
 				}
 				l, log := start(t, c, url, redistest.Patient)
 				for i, step := range test.steps {
-					c.advance(step.after)
-					m.SetTime(c.now())
+					c.Advance(step.after)
+					m.SetTime(c.Now())
 					if got := l.Allow(t.Context(), carl, test.perMinute); !alike(step.want, got) {
 						t.Errorf("step %d: got %+v, want %+v", i, got, step.want)
 					}
@@ -179,8 +170,8 @@ func alike(a, b Decision) bool {
 
 func TestAllow_LocalAndRedisAgree(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	here, _ := start(t, c, "", 0)
 	there, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	run := 0
@@ -190,8 +181,8 @@ func TestAllow_LocalAndRedisAgree(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(t, "requests") {
 			key := fmt.Sprintf("%d.%d", run, rapid.IntRange(0, 1).Draw(t, "key"))
 			// Whole intervals and a bit: on the boundary itself a rounding error decides, which nobody could notice.
-			c.advance(time.Duration((float64(rapid.IntRange(0, 9).Draw(t, "pause")) + 0.02) * interval(perMinute)))
-			m.SetTime(c.now())
+			c.Advance(time.Duration((float64(rapid.IntRange(0, 9).Draw(t, "pause")) + 0.02) * interval(perMinute)))
+			m.SetTime(c.Now())
 			if a, b := here.Allow(t.Context(), key, perMinute), there.Allow(t.Context(), key, perMinute); !alike(a, b) {
 				t.Fatalf("here %+v, in Redis %+v", a, b)
 			}
@@ -208,8 +199,8 @@ func TestF16_ConcurrentRequestsAreEachCountedOnce(t *testing.T) {
 	for _, where := range []string{"local", "redis"} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
-			c := &clock{}
-			m := redistest.Start(t, c.now())
+			c := &redistest.Clock{}
+			m := redistest.Start(t, c.Now())
 			instances := make([]*Limiter, 1)
 			if where == "redis" {
 				instances = make([]*Limiter, 2)
@@ -250,8 +241,8 @@ func TestF16_ConcurrentRequestsAreEachCountedOnce(t *testing.T) {
 
 func TestL4_OneCallerFloods(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	for _, url := range []string{"", "redis://" + m.Addr()} {
 		l, _ := start(t, c, url, redistest.Patient)
 		if got := allowed(t, l, carl, 40, 100); got != 10 {
@@ -268,8 +259,8 @@ func TestL4_OneCallerFloods(t *testing.T) {
 
 func TestKeys_AreNobodysName(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	l, _ := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	l.Allow(t.Context(), Caller("https://issuer.example", "carl@example.com"), 60)
 	l.Allow(t.Context(), Address(netip.MustParsePrefix("192.0.2.1/32")), 60)
@@ -287,7 +278,7 @@ func TestKeys_AreNobodysName(t *testing.T) {
 // Addresses are many: buckets are bounded, those in use are kept, and a minute after the flood it costs nothing.
 func TestLocal_IsBounded(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
+	c := &redistest.Clock{}
 	l, _ := start(t, c, "", 0)
 	held := func() int { return len(l.local.recent) + len(l.local.older) }
 	for i := range 3 * maxLocalKeys {
@@ -299,11 +290,11 @@ func TestLocal_IsBounded(t *testing.T) {
 			t.Fatalf("%d keys are held", held())
 		}
 	}
-	c.advance(30 * time.Second)
+	c.Advance(30 * time.Second)
 	if l.Allow(t.Context(), carl, 1).Allowed {
 		t.Error("allowed after half a minute")
 	}
-	c.advance(2 * time.Minute)
+	c.Advance(2 * time.Minute)
 	if !l.Allow(t.Context(), carl, 1).Allowed || held() != 1 {
 		t.Errorf("%d keys are held in the end", held())
 	}
@@ -312,13 +303,13 @@ func TestLocal_IsBounded(t *testing.T) {
 // A bucket is only forgotten when it is as good as new.
 func TestLocal_TurnsWithoutLoss(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
+	c := &redistest.Clock{}
 	l, _ := start(t, c, "", 0)
 	for second := range 600 { // asks for one a second, and may have one in 20 seconds
 		if got, want := l.Allow(t.Context(), carl, 3).Allowed, second < 3 || second%20 == 0; got != want {
 			t.Fatalf("second %d: %t", second, got)
 		}
-		c.advance(time.Second)
+		c.Advance(time.Second)
 	}
 }
 

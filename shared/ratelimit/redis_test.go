@@ -20,7 +20,7 @@ func TestF14_RedisIsAway(t *testing.T) {
 	for _, test := range redistest.AllAways {
 		t.Run(test.Name, func(t *testing.T) {
 			t.Parallel()
-			c := &clock{}
+			c := &redistest.Clock{}
 			url, connections := redistest.Fake(t, test.Serve)
 			l, log := start(t, c, url, redis.DefaultTimeout)
 			fastest := time.Minute
@@ -51,7 +51,7 @@ func TestF14_RedisIsAway(t *testing.T) {
 
 func TestF14_NobodyListens(t *testing.T) {
 	t.Parallel()
-	l, log := start(t, &clock{}, "redis://:marker-password@127.0.0.1:1", redis.DefaultTimeout)
+	l, log := start(t, &redistest.Clock{}, "redis://:marker-password@127.0.0.1:1", redis.DefaultTimeout)
 	if got := allowed(t, l, carl, 40, 100); got != 10 {
 		t.Errorf("%d were allowed", got)
 	}
@@ -63,8 +63,8 @@ func TestF14_NobodyListens(t *testing.T) {
 // One request at a time finds out whether Redis is back, every few seconds, and then all ask it again.
 func TestF14_OneRequestTriesAgain(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	if got := l.Allow(t.Context(), carl, 40).Remaining; got != 9 {
 		t.Fatalf("%d are left", got)
@@ -86,7 +86,7 @@ func TestF14_OneRequestTriesAgain(t *testing.T) {
 		after time.Duration
 		asked int64
 	}{{0, int64(inRedis.MaxFailures)}, {redis.Rest - time.Nanosecond, 0}, {time.Nanosecond, 1}, {redis.Rest - time.Nanosecond, 0}, {time.Nanosecond, 1}} {
-		c.advance(step.after)
+		c.Advance(step.after)
 		before := asked.Load()
 		allowed(t, l, carl, 40, 20)
 		if got := asked.Load() - before; got != step.asked {
@@ -97,8 +97,8 @@ func TestF14_OneRequestTriesAgain(t *testing.T) {
 		}
 	}
 	away.Store(false)
-	c.advance(redis.Rest)
-	m.SetTime(c.now())
+	c.Advance(redis.Rest)
+	m.SetTime(c.Now())
 	m.FlushAll()
 	if got := allowed(t, l, carl, 40, 20); got != 10 {
 		t.Errorf("%d were allowed by a new bucket in Redis", got)
@@ -114,8 +114,8 @@ func TestF14_OneRequestTriesAgain(t *testing.T) {
 // Callers who go away are counted, and cannot open the breaker for the others.
 func TestF14_CallersGoAway(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -146,8 +146,8 @@ func TestF15_RedisIsPoisoned(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := &clock{}
-			m := redistest.Start(t, c.now())
+			c := &redistest.Clock{}
+			m := redistest.Start(t, c.Now())
 			l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 			l.Allow(t.Context(), carl, 40)
 			name := m.Keys()[0]
@@ -165,8 +165,8 @@ func TestF15_RedisIsPoisoned(t *testing.T) {
 	}
 	t.Run("wrong type", func(t *testing.T) {
 		t.Parallel()
-		c := &clock{}
-		m := redistest.Start(t, c.now())
+		c := &redistest.Clock{}
+		m := redistest.Start(t, c.Now())
 		l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 		l.Allow(t.Context(), carl, 40)
 		name := m.Keys()[0]
@@ -203,8 +203,8 @@ func TestF15_AnswersThatMakeNoSense(t *testing.T) {
 	for name, answer := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := &clock{}
-			m := redistest.Start(t, c.now())
+			c := &redistest.Clock{}
+			m := redistest.Start(t, c.Now())
 			m.Server().SetPreHook(func(peer *server.Peer, command string, _ ...string) bool {
 				if !strings.HasPrefix(command, "EVAL") {
 					return false
@@ -226,8 +226,8 @@ func TestF15_AnswersThatMakeNoSense(t *testing.T) {
 // The state is in Redis and Redis goes away: each process limits on its own, from full buckets, until it is back.
 func TestF17_FailsOpenToTheProcess(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	here, _ := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	there, _ := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	if a, b := allowed(t, here, carl, 40, 6), allowed(t, there, carl, 40, 6); a+b != 10 {
@@ -240,8 +240,8 @@ func TestF17_FailsOpenToTheProcess(t *testing.T) {
 	if err := m.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(redis.Rest) // in which 3⅓ requests came back
-	m.SetTime(c.now())
+	c.Advance(redis.Rest) // in which 3⅓ requests came back
+	m.SetTime(c.Now())
 	if a, b := allowed(t, here, carl, 40, 6), allowed(t, there, carl, 40, 6); a+b != 3 {
 		t.Errorf("%d and %d with one quota again", a, b)
 	}
@@ -249,8 +249,8 @@ func TestF17_FailsOpenToTheProcess(t *testing.T) {
 
 func TestClose_IsTheEndOfRedis(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
-	m := redistest.Start(t, c.now())
+	c := &redistest.Clock{}
+	m := redistest.Start(t, c.Now())
 	l, log := start(t, c, "redis://"+m.Addr(), redistest.Patient)
 	l.Allow(t.Context(), carl, 40)
 	l.Close()

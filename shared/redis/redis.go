@@ -13,7 +13,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -212,16 +211,9 @@ func (c *conn) close() {
 	_ = c.client.Close() // what has failed, or is no longer wanted, need not end well
 }
 
-// reasonOf says in a few words of our own why Redis is given up: an error's text may hold what was sent, such as the
-// password.
+// reasonOf says why Redis is given up, without what was sent.
 func reasonOf(err error) string {
-	var (
-		answered  redis.Error
-		number    syscall.Errno
-		timeout   net.Error
-		name      *net.DNSError
-		untrusted *tls.CertificateVerificationError
-	)
+	answered := redis.Error(nil)
 	switch {
 	case errors.Is(err, ErrNonsense):
 		return "its answer makes no sense"
@@ -231,15 +223,7 @@ func reasonOf(err error) string {
 			code = "an error"
 		}
 		return "it answers " + code
-	case errors.As(err, &untrusted):
-		return "its certificate is not trusted"
-	case errors.As(err, &name):
-		return "its name is not found"
-	case errors.As(err, &number):
-		return number.Error()
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time"
 	default:
-		return "its answer cannot be read, or the connection was closed"
+		return breaker.Reason(err)
 	}
 }

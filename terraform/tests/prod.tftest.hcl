@@ -21,7 +21,11 @@ variables {
   functions = {
     agents  = { max_instances = 12, min_instances = 1 }
     metrics = { max_instances = 6 }
-    search  = { max_instances = 9, min_instances = 1 }
+    search = {
+      max_instances = 9
+      min_instances = 1
+      environment   = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
+    }
   }
 
   issuers = [

@@ -26,7 +26,10 @@ variables {
   functions = {
     agents  = { max_instances = 8 }
     metrics = { max_instances = 6 }
-    search  = { max_instances = 8 }
+    search = {
+      max_instances = 8
+      environment   = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
+    }
   }
 
   issuers = [

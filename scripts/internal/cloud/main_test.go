@@ -96,7 +96,7 @@ func environment(t *testing.T, more ...string) []string {
 	}
 	return append(append(common.google.Environment(),
 		"PLANT_APP_DATABASE_URL=", "CLOUDSQL_INSTANCE="+common.instance.Name, "CLOUDSQL_DATABASE="+strings.TrimPrefix(app.Path, "/"),
-		"CLOUDSQL_USER="+localgoogle.Login, "CURSOR_KEY="+common.cursor, "GOOGLE_CLOUD_PROJECT="+localgoogle.Project), more...)
+		"CLOUDSQL_USER="+localgoogle.Login, "CURSOR_KEY="+common.cursor, "PUBLIC_URL=https://plant.example", "GOOGLE_CLOUD_PROJECT="+localgoogle.Project), more...)
 }
 
 // start starts a function that the platform's build has made, until the test ends.

@@ -310,6 +310,7 @@ func TestPlant(t *testing.T) {
 	governor := p.script(t, "token", "--role", "governor", "--sub", "grace")
 	t.Run("skills, job roles, industries and teams", func(t *testing.T) { governance(t, p, token, governor) })
 	t.Run("a change is followed and proved", func(t *testing.T) { audit(t, p, token, governor) })
+	t.Run("open protocols", func(t *testing.T) { openProtocols(t, p, token) })
 	t.Run("pages and documents", func(t *testing.T) {
 		p.do(t, "GET", "/", "", "").want(t, 200, "<h1>Plant</h1>")
 		p.do(t, "GET", "/openapi.json", "", "").want(t, 200, `"/api/v1/agents/{id}"`, `"/api/v1/agents/search"`, `"/api/v1/agents/{id}/metrics"`)

@@ -110,7 +110,7 @@ func Environment(home, name, databaseURL, issuerURL string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	environment := []string{"PLANT_APP_DATABASE_URL=" + databaseURL, "CURSOR_KEY=" + cursorKey, "AUTH_ISSUERS=" + string(issuers)}
+	environment := []string{"PLANT_APP_DATABASE_URL=" + databaseURL, "CURSOR_KEY=" + cursorKey, "PUBLIC_URL=" + issuerURL, "AUTH_ISSUERS=" + string(issuers)}
 	if name != "agents" {
 		return environment, nil
 	}

@@ -126,6 +126,7 @@ func TestT6_Environments(t *testing.T) {
 // secrets are values that the references stand for.
 var secrets = map[string]string{
 	"AUDIT_KEY":  "not looked at here",
+	"CACHE_KEY":  "a key for tests of the cache",
 	"CURSOR_KEY": "a key for tests",
 	"REDIS_CA":   "",
 	"REDIS_URL":  "rediss://:marker@10.16.0.4:6378/0",
@@ -234,7 +235,7 @@ func read(t *testing.T, name string) string {
 }
 
 var (
-	variableSet = regexp.MustCompile(`(?m)^\s+([A-Z][A-Z0-9_]+)\s+=`)
+	variableSet = regexp.MustCompile(`\b([A-Z][A-Z0-9]+_[A-Z0-9_]+)\s+= `)
 	variableTag = regexp.MustCompile("`env:\"([A-Z0-9_]+)")
 )
 

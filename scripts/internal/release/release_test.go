@@ -320,6 +320,7 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 		printed []string
 	}{
 		"audit-key":      {"plant-audit-key: PRIVATE+KEY+plant.waooaw-plant-test/log+", 1, []string{"checkpoints are verified by: plant.waooaw-plant-test/log+", "add to audit_old_keys, and deploy: former+key"}},
+		"cache-key":      {"plant-cache-key: ", 1, nil},
 		"cursor-key":     {"plant-cursor-key: ", 3, nil},
 		"database-owner": {"plant-database-owner: ", 0, nil},
 		"embedding-key":  {"plant-embedding-key: a key of thirty-two letters, or more", 1, nil},

@@ -11,6 +11,17 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
+// Clock is the time of a test, which passes when the test says so. It is safe for concurrent use.
+type Clock struct{ passed atomic.Int64 }
+
+// Now returns the time.
+func (c *Clock) Now() time.Time {
+	return time.Date(2026, 5, 1, 9, 30, 0, 0, time.UTC).Add(time.Duration(c.passed.Load()))
+}
+
+// Advance lets time pass.
+func (c *Clock) Advance(d time.Duration) { c.passed.Add(int64(d)) }
+
 // Patient is long enough for a Redis in this process on a machine that has other things to do.
 const Patient = 30 * time.Second
 
