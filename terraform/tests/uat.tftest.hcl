@@ -47,6 +47,15 @@ run "plan" {
 }
 
 run "apply" {
+  # Role S is known by account and audience: both sides have to say the same.
+  assert {
+    condition = alltrue([
+      for f in google_cloudfunctions2_function.function : alltrue([
+        for job in google_cloud_scheduler_job.job : job.http_target[0].oidc_token[0].audience == f.service_config[0].environment_variables.AUTH_SERVICE_AUDIENCE
+      ]) && jsondecode(f.service_config[0].environment_variables.AUTH_SERVICES)[0].email == "${google_service_account.scheduler.account_id}@${var.project}.iam.gserviceaccount.com"
+    ])
+    error_message = "The functions would not know the scheduler's tokens."
+  }
   assert {
     condition     = output.url == "https://${var.domain}"
     error_message = "The output url is not that of the domain."
