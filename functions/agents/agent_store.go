@@ -44,8 +44,8 @@ const createAgent = `
 		on conflict (owner_issuer, owner, external_id) where external_id is not null and deleted_at is null do nothing
 		returning *)
 	select ` + catalog.AgentColumns + `
-	from a cross join (values (0, 0, 0.0, 0.0, 0, 0, 0))
-		s (total_jobs, completed_jobs, avg_rating, duration_ms_sum, duration_samples, trials_ended, trials_retained)`
+	from a cross join lateral (values (a.id, 0, 0, 0.0, 0.0, 0, 0, 0, null::timestamptz))
+		s (agent_id, total_jobs, completed_jobs, avg_rating, duration_ms_sum, duration_samples, trials_ended, trials_retained, lapses_at)`
 
 func draftArgs(caller auth.Principal, draft agentDraft) (pgx.NamedArgs, error) {
 	id, err := uuid.NewV7()
