@@ -152,6 +152,12 @@ func explainAgent(constraint string) error {
 		return externalIDTaken()
 	case "teams_agent_ids_check":
 		return teamSize()
+	case "agents_hired":
+		return agentHired.Problem("somebody has hired the agent: it can be deleted when its hires and trials are over")
+	case "hires_exclusive_key":
+		return agentHired.Problem("more than one hire of the agent runs: it can become exclusive when all but one are over")
+	case "hires_not_of_ones_own":
+		return agentHired.Problem("the new owner has hired the agent: it can be given to them when that hire is over")
 	}
 	return nil
 }
