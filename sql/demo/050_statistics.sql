@@ -1,4 +1,4 @@
--- What the demo agents did so far: figures that look like a year of work, the same on every machine. One in nine is new
+-- What the demo agents did so far, but for what customers say of them: figures that look like a year of work, the same on every machine. One in nine is new
 -- and has none. The numbers follow from a hash of the id, so that nothing here is random.
 
 update plant.agent_statistics s set
@@ -6,14 +6,9 @@ update plant.agent_statistics s set
   completed_jobs = f.completed,
   duration_samples = f.completed,
   duration_ms_sum = f.completed * f.mean_ms,
-  reviews = f.reviews,
-  rating_sum = least(f.reviews * 5, round(f.reviews * f.stars)),
-  trials_ended = f.trials,
-  trials_retained = round(f.trials * f.retained),
   updated_at = timestamptz '2026-10-15 10:00+00'
 from (
-  select id, jobs, round(jobs * (0.86 + 0.13 * b))::bigint as completed, (20000 + 880000 * c)::bigint as mean_ms,
-    round(jobs * 0.02)::bigint as reviews, 3.6 + 1.4 * b as stars, round(jobs * 0.03)::bigint as trials, 0.45 + 0.5 * c as retained
+  select id, jobs, round(jobs * (0.86 + 0.13 * b))::bigint as completed, (20000 + 880000 * c)::bigint as mean_ms
   from (
     select id, case when h % 9 = 0 then 0 else 60 + h % 2400 end as jobs, (h / 7 % 1000) / 1000.0 as b, (h / 11 % 1000) / 1000.0 as c
     from (select id, abs(hashtext(id::text)::bigint) as h from plant.agents where owner_issuer = 'https://partners.plant.example') ids) h) f
