@@ -21,7 +21,7 @@ import (
 )
 
 // big are the tables that grow with the catalogue and its use. To read one of them whole is a defect.
-var big = []string{"agents", "agent_statistics", "agent_search", "agent_skills", "search_words", "idempotency_keys"}
+var big = []string{"agents", "agent_statistics", "agent_search", "agent_skills", "search_words", "idempotency_keys", "hires", "reviews"}
 
 const (
 	planRows = 100_000
@@ -38,12 +38,15 @@ func TestF13_PlansUseIndexes(t *testing.T) {
 	search := started(t)(s.Start(t.Context(), "search", "PLANT_APP_DATABASE_URL="+p.appURL, "DATABASE_MAX_CONNS=2"))
 	metrics := started(t)(s.Start(t.Context(), "metrics", "PLANT_APP_DATABASE_URL="+p.appURL, "DATABASE_MAX_CONNS=2"))
 	owner := crash.Caller{Token: token(t, s, auth.Partner, "owner-1"), Client: crash.NewClient(1)}
+	customer := crash.Caller{Token: token(t, s, auth.Customer, "customer-1"), Client: owner.Client}
+	governor := crash.Caller{Token: token(t, s, auth.Governor, "grace"), Client: owner.Client}
+	asking := owner
 	id := scalar[string](t, p.owner, `select id::text from plant.agents where owner = 'owner-7' limit 1`)
 
 	times := repeats
 	ask := func(method, path, body string, status int) crash.Answer {
 		t.Helper()
-		caller := owner
+		caller := asking
 		caller.Function = agents
 		switch {
 		case strings.Contains(path, "/search"):
@@ -93,7 +96,28 @@ func TestF13_PlansUseIndexes(t *testing.T) {
 	ask("POST", "/api/v1/agents/batch", `{"agents":[`+draft+`,`+draft+`]}`, http.StatusOK)
 	ask("PUT", path, `{"description":"Changed.","skill_ids":["`+planSkill+`"]}`, http.StatusOK)
 	ask("PUT", path+"/status", `{"status":"offline"}`, http.StatusOK)
+	for _, asking = range []crash.Caller{customer, owner, governor} {
+		for _, filter := range []string{"", "status=trial", "status=active", "status=ended", "status=cancelled", "agent_id=" + id, "status=trial&agent_id=" + id} {
+			ask("GET", "/api/v1/hires?limit=10&"+filter, "", http.StatusOK)
+		}
+	}
+	ask("GET", "/api/v1/agents/"+id+"/reviews", "", http.StatusOK)
+	ask("GET", "/api/v1/agents/"+id+"/reviews?include_hidden=true", "", http.StatusOK)
+	asking = owner
+	ask("PUT", path+"/status", `{"status":"available"}`, http.StatusOK)
+	asking = customer
+	hire := ask("POST", path+"/hires", `{"duration":"monthly"}`, http.StatusCreated).Header.Get("Location")
+	ask("GET", hire, "", http.StatusOK)
 	times = 1 // the second time they have nothing to do
+	ask("PUT", hire+"/status", `{"status":"active"}`, http.StatusOK)
+	ask("POST", hire+"/review", `{"rating":5}`, http.StatusCreated)
+	asking = governor
+	ask("PUT", hire+"/review/hidden", `{"hidden":true}`, http.StatusOK)
+	asking = owner
+	ask("POST", hire+"/review/reply", `{"text":"Thank you"}`, http.StatusOK)
+	ask("DELETE", path, "", http.StatusConflict)
+	ask("PUT", hire+"/status", `{"status":"ended"}`, http.StatusOK)
+	path = ask("POST", "/api/v1/agents", draft, http.StatusCreated).Header.Get("Location")
 	ask("DELETE", path, "", http.StatusNoContent)
 	ask("POST", path+"/restore", "", http.StatusOK)
 	ask("POST", path+"/transfer", `{"owner":"owner-2"}`, http.StatusOK)
@@ -166,6 +190,12 @@ func newPlans(t *testing.T) *plans {
 				array[('01900000-0000-7000-9000-' || lpad((n %% 200)::text, 12, '0'))::uuid, ('01900000-0000-7000-9000-' || lpad((n %% 199)::text, 12, '0'))::uuid], (array['available', 'available', 'working', 'offline'])[1 + n %% 4], t, t
 			from generate_series(1, %d) n cross join lateral (select timestamptz '2020-01-01' + n * interval '61 seconds' as t) t`, planRows),
 		`insert into plant.agent_statistics (agent_id, total_jobs, reviews, rating_sum) select id, 9, n % 10, (n % 10) * (1 + n % 5) from (select id, row_number() over () as n from plant.agents) a`,
+		fmt.Sprintf(`insert into plant.hires (id, agent_id, customer_issuer, customer, partner_issuer, partner, exclusive, status, duration, price, currency, trial_days, trial_ends_at, activated_at, ended_at, created_at)
+			select gen_random_uuid(), id, 'issuer', 'customer-' || n %% 2000, owner_issuer, owner, false, status, 'monthly', 1600, 'INR', 7, t + interval '168 hours',
+				case when status = 'active' then t end, case status when 'cancelled' then t when 'ended' then t + interval '168 hours' end, t
+			from (select id, owner_issuer, owner, row_number() over (order by id) as n from plant.agents) a
+			cross join lateral (select case when n %% 40 = 0 then 'trial' when n %% 9 = 0 then 'active' when n %% 7 = 0 then 'cancelled' else 'ended' end as status, now() - n * interval '13 minutes' as t) h limit %d`, planRows),
+		`insert into plant.reviews (id, hire_id, agent_id, rating, hidden) select gen_random_uuid(), id, agent_id, 3, status = 'cancelled' from plant.hires where status <> 'trial'`,
 		`insert into plant.agent_skills (agent_id, skill_id) select id, unnest(skill_ids) from plant.agents on conflict do nothing`,
 		// As wide as rows with descriptions are, since that is what a scan of them costs, and quicker to make.
 		`insert into plant.agent_search (agent_id, document, words)
