@@ -82,6 +82,27 @@ func governance(t *testing.T, p *plant, partner, governor string) {
 	}
 }
 
+// hiring is what README shows: a customer tries an agent, goes on with it and reviews it.
+func hiring(t *testing.T, p *plant, partner, governor string) {
+	customer, other := p.script(t, "token", "--role", "customer", "--sub", "konkan-foods"), p.script(t, "token", "--role", "customer", "--sub", "daily-dairy")
+	agent := "/api/v1/agents/" + p.do(t, "POST", "/api/v1/agents", partner, `{"name":"Campaign Writer","specialization":"Content writing","industry":"marketing","hourly_rate":85,"exclusive":true}`).want(t, 201).id(t)
+	hire := "/api/v1/hires/" + p.do(t, "POST", agent+"/hires/", customer, `{"duration":"monthly"}`).want(t, 201, `"status":"trial"`, `"price":13600.00`).id(t)
+	p.do(t, "POST", agent+"/hires", other, `{"duration":"monthly"}`).want(t, 409, "AGENT_TAKEN")
+	p.do(t, "POST", hire+"/review", customer, `{"rating":5}`).want(t, 409, "TRIAL_RUNS")
+	p.do(t, "PUT", hire+"/status/", customer, `{"status":"active"}`).want(t, 200, `"status":"active"`)
+	p.do(t, "POST", hire+"/review/", customer, `{"rating":5,"text":"Two drafts a day, and both are good."}`).want(t, 201)
+	p.do(t, "POST", hire+"/review/reply/", partner, `{"text":"Thank you!"}`).want(t, 200, "Thank you!")
+	p.do(t, "GET", agent+"/reviews/", "", "").want(t, 200, "both are good", "Thank you!")
+	p.do(t, "GET", agent+"/metrics", "", "").want(t, 200, `"avg_rating":5`, `"retention_rate":1`)
+	p.do(t, "GET", hire, other, "").want(t, 404, "NOT_FOUND")
+	p.do(t, "GET", "/api/v1/hires/?status=active", partner, "").want(t, 200, hire[len("/api/v1/hires/"):])
+	p.do(t, "DELETE", agent, partner, "").want(t, 409, "AGENT_HIRED")
+	p.do(t, "PUT", hire+"/review/hidden/", governor, `{"hidden":true}`).want(t, 200, `"hidden":true`)
+	p.do(t, "GET", agent+"/metrics", "", "").want(t, 200, `"avg_rating":0`)
+	p.do(t, "PUT", hire+"/status", partner, `{"status":"ended"}`).want(t, 200, `"status":"ended"`)
+	p.do(t, "DELETE", agent, partner, "").want(t, 204)
+}
+
 // audit is what README shows: a change is made, found in the feed, and proved by those who have no database.
 func audit(t *testing.T, p *plant, partner, governor string) {
 	agent := p.do(t, "POST", "/api/v1/agents", partner, `{"name":"Proof Reader","specialization":"Editing","industry":"marketing","hourly_rate":40}`).want(t, 201).id(t)

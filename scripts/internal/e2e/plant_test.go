@@ -309,12 +309,14 @@ func TestPlant(t *testing.T) {
 	}
 	governor := p.script(t, "token", "--role", "governor", "--sub", "grace")
 	t.Run("skills, job roles, industries and teams", func(t *testing.T) { governance(t, p, token, governor) })
+	t.Run("an agent is tried, hired and reviewed", func(t *testing.T) { hiring(t, p, token, governor) })
 	t.Run("a change is followed and proved", func(t *testing.T) { audit(t, p, token, governor) })
 	t.Run("pages and documents", func(t *testing.T) {
 		p.do(t, "GET", "/", "", "").want(t, 200, "<h1>Plant</h1>")
 		p.do(t, "GET", "/openapi.json", "", "").want(t, 200, `"/api/v1/agents/{id}"`, `"/api/v1/agents/search"`, `"/api/v1/agents/{id}/metrics"`)
 		p.do(t, "GET", "/openapi.yaml", "", "").want(t, 200, "/api/v1/agents/{id}")
 		p.do(t, "GET", "/problems/not-found", "", "").want(t, 200, "NOT_FOUND")
+		p.do(t, "GET", "/problems/own-agent", "", "").want(t, 200, "OWN_AGENT")
 		p.do(t, "GET", "/problems/industry-locked", "", "").want(t, 200, "INDUSTRY_LOCKED")
 		p.do(t, "GET", "/ready", "", "").want(t, 200, `"ready"`)
 		p.do(t, "GET", "/.well-known/openid-configuration", "", "").want(t, 200, p.url+"/.well-known/jwks.json")
