@@ -14,6 +14,7 @@ import (
 
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/catalog"
+	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/database/dbtest"
 	"github.com/waooaw/plant/shared/hiring"
 	"github.com/waooaw/plant/shared/httpapi"
@@ -70,6 +71,9 @@ func TestHire_Life(t *testing.T) {
 		t.Errorf("answered %s, read %s %v", answer.Body, read.Body, read.Header)
 	}
 	s.Do(t, "GET", hire.Address(), carl, "", apitest.Header{Name: "If-None-Match", Value: read.Header.Get("ETag")}).Want(t, http.StatusNotModified)
+	if listed := s.Do(t, "GET", "/api/v1/hires", carl, "").Body; listed != "["+strings.TrimSpace(read.Body)+"]" {
+		t.Errorf("read %s, listed %s", read.Body, listed)
+	}
 	move := func(token, status string, version int64) apitest.Answer {
 		match := apitest.Header{Name: "If-Match", Value: fmt.Sprintf(`"%d"`, version)}
 		return s.Do(t, "PUT", hire.Address()+"/status", token, fmt.Sprintf(`{"status":%q}`, status), match)
@@ -188,6 +192,26 @@ func TestHire_TrialsLapse(t *testing.T) {
 	settled := s.Do(t, "GET", lapsing.Address(), carl, "")
 	if settled.Body != over.Body || settled.Header.Get("ETag") != over.Header.Get("ETag") || strings.Replace(s.statistics(t, agent.ID), "open 0", "open 1", 1) != seen {
 		t.Errorf("settled %s, not %s; %s, not %s", settled.Body, over.Body, s.statistics(t, agent.ID), seen)
+	}
+}
+
+// What is told of all trials is how many were over within a time, and went on: each where it was over, once, to everyone.
+func TestHire_TrialsOver(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	agent, direct := s.publish(t, writer).ID, s.publish(t, with("trial_days", "0")).ID
+	s.hire(t, agent)                        // runs
+	s.active(t, agent)                      // was over today
+	s.hire(t, direct)                       // never was a trial
+	s.tried(t, agent, 170*time.Hour)        // lapsed today
+	s.tried(t, agent, (168+24*3)*time.Hour) // three days ago
+	cancelled := s.hire(t, agent)
+	s.Do(t, "PUT", cancelled.Address()+"/status", s.carl(t), `{"status":"cancelled"}`).Want(t, http.StatusOK)
+	for window, want := range map[string]string{"1 day": "3 1", "4 days": "4 1", "-1 hour": ""} {
+		got, err := database.Scalar[string](t.Context(), s.DB.DB, `select coalesce(string_agg(trials_ended || ' ' || trials_retained, ';'), '') from plant.trials_over($1, now() - interval '`+window+`', now() + interval '1 day')`, []uuid.UUID{agent, direct})
+		if err != nil || got != want {
+			t.Errorf("within %s: got %s, %v, want %s", window, got, err, want)
+		}
 	}
 }
 
