@@ -230,6 +230,9 @@ func TestC13_HiresUnderFaults(t *testing.T) {
 				switch turn := random.IntN(10); {
 				case turn == 0:
 					holds()
+					if _, err := database.Exec(t.Context(), watch.db, `select plant.settle_lapsed(2)`); err != nil {
+						t.Error(err)
+					}
 					continue
 				case turn == 1: // a trial of a week ago, which is about to lapse
 					_, err := database.Exec(t.Context(), watch.db, `insert into plant.hires (id, agent_id, customer_issuer, customer, duration, created_at)

@@ -188,7 +188,11 @@ func TestHire_TrialsLapse(t *testing.T) {
 	}
 	// To write it down changes nothing that anyone reads.
 	seen := s.statistics(t, agent.ID)
-	s.DB.Exec(t, `select plant.settle_trials($1)`, agent.ID)
+	for _, want := range []int{1, 0} {
+		if got, err := database.Scalar[int](t.Context(), s.DB.DB, `select plant.settle_lapsed(10)`); err != nil || got != want {
+			t.Errorf("settled %d agents, %v, want %d", got, err, want)
+		}
+	}
 	settled := s.Do(t, "GET", lapsing.Address(), carl, "")
 	if settled.Body != over.Body || settled.Header.Get("ETag") != over.Header.Get("ETag") || strings.Replace(s.statistics(t, agent.ID), "open 0", "open 1", 1) != seen {
 		t.Errorf("settled %s, not %s; %s, not %s", settled.Body, over.Body, s.statistics(t, agent.ID), seen)

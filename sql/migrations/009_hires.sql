@@ -2,7 +2,8 @@
 
 -- A hire belongs to its customer, and to whoever owns its agent: the partner, past hires too when the agent is given away.
 -- A trial that nobody goes on with is over at trial_ends_at, by itself: no row changes at that moment, and whoever reads it
--- as ended reads the clock. It is written down, as settled, when the agent is next hired, or is about to be deleted.
+-- as ended reads the clock. It is written down, as settled, when the agent is next hired, is about to be deleted, or when
+-- scheduled work comes by.
 create table plant.hires (
   id              uuid primary key,
   agent_id        uuid not null references plant.agents,
@@ -75,29 +76,53 @@ alter table plant.agent_statistics
   add open_trials bigint not null default 0 check (open_trials >= 0), -- lapsed ones too, while they are not settled
   add lapses_at timestamptz; -- no trial of those is over before; null where there are none
 
+create index agent_statistics_by_lapse on plant.agent_statistics (lapses_at) where lapses_at is not null;
+
 create function plant.lapsed_trials(of_agent uuid) returns bigint
-  language sql stable security definer set search_path = plant, pg_temp
-begin atomic
-  select count(*) from plant.hires where agent_id = of_agent and status = 'trial' and trial_ends_at <= now();
-end;
+  language plpgsql stable security definer set search_path = plant, pg_temp as $$ -- whose plan is kept, as that of SQL is not
+begin
+  return (select count(*) from hires where agent_id = of_agent and status = 'trial' and trial_ends_at <= now());
+end $$;
 
 -- How many trials of each of the agents were over in [since, until), and how many of them went on. Hires are private, this is not.
 create function plant.trials_over(agents uuid[], since timestamptz, until timestamptz)
   returns table (agent_id uuid, trials_ended bigint, trials_retained bigint)
-  language sql stable security definer set search_path = plant, pg_temp
-begin atomic
-  select h.agent_id, count(*), count(h.activated_at) from plant.hires h
-  where h.agent_id = any (agents) and h.trial_days > 0 and h.trial_over_at >= since and h.trial_over_at < until and h.trial_over_at <= now()
-  group by h.agent_id;
-end;
+  language plpgsql stable security definer set search_path = plant, pg_temp as $$
+begin
+  return query
+    select h.agent_id, count(*), count(h.activated_at) from hires h
+    where h.agent_id = any (agents) and h.trial_days > 0 and h.trial_over_at >= since and h.trial_over_at < until and h.trial_over_at <= now()
+    group by h.agent_id;
+end $$;
 
 -- Writes down which trials of an agent have lapsed. It changes nothing that anyone reads, and so no version.
 create function plant.settle_trials(of_agent uuid) returns void
-  language sql set search_path = plant, pg_temp
-begin atomic
-  update plant.hires set status = 'ended', ended_at = trial_ends_at
+  language plpgsql set search_path = plant, pg_temp as $$
+begin
+  update hires set status = 'ended', ended_at = trial_ends_at
   where agent_id = of_agent and status = 'trial' and trial_ends_at <= now();
-end;
+end $$;
+
+-- The same for those agents whose trials have waited longest, at most so many of them. Nothing needs it to be right; it
+-- makes agents quicker to read, so it is for scheduled work. It waits for nobody who works on an agent, and returns how
+-- many it has settled.
+create function plant.settle_lapsed(most int) returns int
+  language plpgsql security definer set search_path = plant, pg_temp as $$
+declare
+  of_agent uuid;
+  settled  int := 0;
+begin
+  for of_agent in select agent_id from agent_statistics where lapses_at <= now() order by lapses_at limit most loop
+    perform from agents where id = of_agent for no key update skip locked;
+    if found then
+      perform settle_trials(of_agent);
+      update agent_statistics set lapses_at = (select min(trial_ends_at) from hires where agent_id = of_agent and status = 'trial')
+        where agent_id = of_agent;
+      settled := settled + 1;
+    end if;
+  end loop;
+  return settled;
+end $$;
 
 -- Whoever locks a hire and its agent locks the agent first, and a hire before its agent's statistics.
 
@@ -318,10 +343,10 @@ create trigger review_counted_on_insert after insert on plant.reviews for each r
 create trigger review_counted after update on plant.reviews for each row
   when (old.hidden <> new.hidden) execute function plant.review_counted();
 
-revoke all on function plant.lapsed_trials(uuid), plant.trials_over(uuid[], timestamptz, timestamptz), plant.settle_trials(uuid),
+revoke all on function plant.lapsed_trials(uuid), plant.trials_over(uuid[], timestamptz, timestamptz), plant.settle_trials(uuid), plant.settle_lapsed(int),
   plant.hire_made(), plant.hire_moves(), plant.hire_counted(), plant.agent_hired(),
   plant.review_made(), plant.review_moves(), plant.review_counted(), plant.review_amended() from public;
-grant execute on function plant.lapsed_trials(uuid), plant.trials_over(uuid[], timestamptz, timestamptz) to plant_app;
+grant execute on function plant.lapsed_trials(uuid), plant.trials_over(uuid[], timestamptz, timestamptz), plant.settle_lapsed(int) to plant_app;
 
 -- A hire is there for its customer, for its partner and for governors, and for nobody else. A partner only ends it. Of what
 -- is not a CASE the planner expects one row in a hundred to pass, and sorts all that it could have read in order.
@@ -363,10 +388,11 @@ grant update (reply, hidden, version, updated_at) on plant.reviews to plant_app;
 ---- create above / drop below ----
 
 drop trigger agent_hired on plant.agents;
-drop function plant.lapsed_trials(uuid), plant.trials_over(uuid[], timestamptz, timestamptz), plant.settle_trials(uuid);
+drop function plant.lapsed_trials(uuid), plant.trials_over(uuid[], timestamptz, timestamptz), plant.settle_trials(uuid), plant.settle_lapsed(int);
 drop table plant.reviews, plant.hires;
 drop function plant.hire_made(), plant.hire_moves(), plant.hire_counted(), plant.agent_hired(),
   plant.review_made(), plant.review_moves(), plant.review_counted(), plant.review_amended();
+drop index plant.agent_statistics_by_lapse;
 alter table plant.agent_statistics drop hires, drop active_hires, drop open_trials, drop lapses_at;
 update plant.agent_statistics set reviews = 0, rating_sum = 0, trials_ended = 0, trials_retained = 0
 where reviews > 0 or trials_ended > 0;
