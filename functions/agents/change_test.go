@@ -265,7 +265,7 @@ func TestA27_AccessLog(t *testing.T) {
 		t.Errorf("%d callers in the log, of %d", len(callersOf), len(tokens)-1)
 	}
 	text := s.Log.String()
-	for _, secret := range slices.Concat(tokens[1:], []string{auditKey.Reveal(), "grace", "carl", schedulerEmail}) {
+	for _, secret := range slices.Concat(tokens[1:], []string{auditKey.Reveal(), "grace", "carl", apitest.SchedulerEmail}) {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log holds %.20s…", secret)
 		}
