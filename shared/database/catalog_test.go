@@ -28,7 +28,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			[]string{
 				"agent_search SELECT", "agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT",
 				"amendment_salts SELECT", "amendments SELECT", "checkpoints INSERT,SELECT", "hires SELECT", "idempotency_keys DELETE,INSERT,SELECT",
-				"industries INSERT,SELECT", "job_role_skills SELECT", "job_roles INSERT,SELECT", "reviews SELECT", "search_words SELECT", "skills INSERT,SELECT", "teams INSERT,SELECT", "tree_hashes SELECT",
+				"industries INSERT,SELECT", "job_role_skills SELECT", "job_roles INSERT,SELECT", "job_rollups SELECT", "reviews SELECT", "search_words SELECT", "skills INSERT,SELECT", "teams INSERT,SELECT", "tree_hashes SELECT",
 			},
 		},
 		{
@@ -76,7 +76,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 				and not exists (select from unnest(p.proconfig) c where c like 'search_path=%, pg_temp')`, nil},
 		{"definer functions that others may call", `
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.prosecdef
-				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, []string{"lapsed_trials", "sequence_amendments", "settle_lapsed", "trials_over"}},
+				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, []string{"keep_event_days", "lapsed_trials", "record_job_events", "sequence_amendments", "settle_lapsed", "trials_over"}},
 		{"views that look with their owner's eyes", `
 			select relname from pg_class where relnamespace = 'plant'::regnamespace and relkind in ('v', 'm')
 				and not coalesce('security_invoker=true' = any (reloptions), false)`, nil},
@@ -119,7 +119,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			union all
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.proowner <> current_user::regrole`, nil},
 		{"functions that the group may call", `
-			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "lapsed_trials", "sequence_amendments", "settle_lapsed", "trials_over"}},
+			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "keep_event_days", "lapsed_trials", "record_job_events", "sequence_amendments", "settle_lapsed", "slot_duration", "trials_over"}},
 		{"definer functions that look into the temporary schema before the last", `
 			select p.proname from pg_proc p cross join lateral unnest(p.proconfig) c
 			where p.pronamespace = 'plant'::regnamespace and p.prosecdef and c like 'search_path=%' and c !~ '^search_path=(plant|public|pg_catalog)(, (plant|public|pg_catalog))*, pg_temp$'`, nil},
