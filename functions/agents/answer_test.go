@@ -26,7 +26,9 @@ const (
 	jobRoleFields   = "created_at description id industry name required_skills seniority_level specializations updated_at version"
 	hireFields      = "activated_at agent_id created_at currency customer duration ended_at id price status trial_days trial_ends_at updated_at version"
 	reviewFields    = "agent_id created_at hidden hire_id id rating replied_at reply text updated_at version" // not who the customer is
-	industryFields  = "created_at description id name slug updated_at version"
+	measuredFields  = "agent_id avg_cost avg_rating completed_jobs cost_samples duration_samples mean_duration_ms p50_duration_ms p95_duration_ms p99_duration_ms " +
+		"rank_score response_time_seconds retention_rate reviews sample_size success_rate total_jobs trials_ended"
+	industryFields = "created_at description id name slug updated_at version"
 	// agentColumns are those that a new agent has a value in.
 	agentColumns  = "allowed_durations created_at currency description exclusive hourly_rate industry languages name owner owner_issuer price skill_ids specialization status tags trial_days"
 	problemFields = "code detail request_id status timestamp title type"
@@ -66,7 +68,7 @@ func TestA17_FieldsOfEveryAnswer(t *testing.T) {
 	answers := map[string]string{ // by operation
 		"GET /api/v1/agents":                          agentFields,
 		"GET /api/v1/agents/{id}":                     agentFields,
-		"GET /api/v1/agents/compare":                  prefixed("agents", agentFields+" skills"),
+		"GET /api/v1/agents/compare":                  "from to window " + prefixed("agents", agentFields+" skills "+prefixed("measured", measuredFields)),
 		"GET /api/v1/agents/health":                   "status",
 		"GET /api/v1/agents/ready":                    "status",
 		"GET /api/v1/skills":                          skillFields + certification, // of one whose certification was not to be taken back
