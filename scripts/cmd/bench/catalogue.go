@@ -60,7 +60,8 @@ func ensureCatalogue(ctx context.Context, conn *pgx.Conn, rows int, out io.Write
 
 func clear(ctx context.Context, conn *pgx.Conn) error {
 	return pastTriggers(ctx, conn, `truncate plant.agents, plant.agent_statistics, plant.agent_skills, plant.agent_search, plant.search_words,
-		plant.skills, plant.industries, plant.idempotency_keys, plant.amendments, plant.tree_hashes, plant.checkpoints cascade`)
+		plant.skills, plant.industries, plant.idempotency_keys, plant.amendments, plant.tree_hashes, plant.checkpoints,
+		plant.job_events, plant.jobs, plant.job_rollups, plant.hires, plant.reviews cascade`)
 }
 
 // pastTriggers runs a statement that they would refuse, as only a superuser can. Nobody may do so to a catalogue that is

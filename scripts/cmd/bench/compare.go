@@ -28,7 +28,7 @@ func (b *bench) compare(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, *table) error
-	}{{"audit", b.compareAudit}, {"feed", b.compareFeed}, {"page", b.comparePages}, {"start", b.compareStarts}, {"memory", b.compareMemory}} {
+	}{{"audit", b.compareAudit}, {"feed", b.compareFeed}, {"page", b.comparePages}, {"start", b.compareStarts}, {"memory", b.compareMemory}, {"events", b.compareEvents}} {
 		if !strings.Contains(b.only, part.name) {
 			continue
 		}
