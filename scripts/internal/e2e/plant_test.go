@@ -310,6 +310,7 @@ func TestPlant(t *testing.T) {
 	governor := p.script(t, "token", "--role", "governor", "--sub", "grace")
 	t.Run("skills, job roles, industries and teams", func(t *testing.T) { governance(t, p, token, governor) })
 	t.Run("an agent is tried, hired and reviewed", func(t *testing.T) { hiring(t, p, token, governor) })
+	t.Run("what an agent did is reported, measured and drawn", func(t *testing.T) { measuring(t, p, token) })
 	t.Run("a change is followed and proved", func(t *testing.T) { audit(t, p, token, governor) })
 	t.Run("pages and documents", func(t *testing.T) {
 		p.do(t, "GET", "/", "", "").want(t, 200, "<h1>Plant</h1>")
