@@ -134,7 +134,8 @@ func loadAgents(ctx context.Context, conn *pgx.Conn, rows int) error {
 	statements := []string{
 		`insert into plant.agent_statistics (agent_id, total_jobs, completed_jobs, reviews, rating_sum)
 			select id, n % 40 + n % 7, n % 40, n % 10, (n % 10) * (1 + n % 5) from (select id, right(id::text, 12)::int as n from plant.agents) a`,
-		`insert into plant.agent_skills (agent_id, skill_id) select id, unnest(skill_ids) from plant.agents on conflict do nothing`,
+		`insert into plant.agent_skills (agent_id, skill_id, industry, currency, status, rate, live)
+			select id, unnest(skill_ids), industry, currency, status, hourly_rate * 100, deleted_at is null from plant.agents on conflict do nothing`,
 	}
 	if rows <= usualRows { // they take most of the time, and only search reads them
 		statements = append(statements, searchRows...)

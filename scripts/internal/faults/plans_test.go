@@ -166,7 +166,8 @@ func newPlans(t *testing.T) *plans {
 				array[('01900000-0000-7000-9000-' || lpad((n %% 200)::text, 12, '0'))::uuid, ('01900000-0000-7000-9000-' || lpad((n %% 199)::text, 12, '0'))::uuid], (array['available', 'available', 'working', 'offline'])[1 + n %% 4], t, t
 			from generate_series(1, %d) n cross join lateral (select timestamptz '2020-01-01' + n * interval '61 seconds' as t) t`, planRows),
 		`insert into plant.agent_statistics (agent_id, total_jobs, reviews, rating_sum) select id, 9, n % 10, (n % 10) * (1 + n % 5) from (select id, row_number() over () as n from plant.agents) a`,
-		`insert into plant.agent_skills (agent_id, skill_id) select id, unnest(skill_ids) from plant.agents on conflict do nothing`,
+		`insert into plant.agent_skills (agent_id, skill_id, industry, currency, status, rate, live)
+			select id, unnest(skill_ids), industry, currency, status, hourly_rate * 100, deleted_at is null from plant.agents on conflict do nothing`,
 		// As wide as rows with descriptions are, since that is what a scan of them costs, and quicker to make.
 		`insert into plant.agent_search (agent_id, document, words)
 			select id, setweight(to_tsvector('simple', name), 'A') || setweight(to_tsvector('simple', specialization), 'B'), repeat(md5(name), 15) from plant.agents`,
