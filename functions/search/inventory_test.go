@@ -11,21 +11,34 @@ import (
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
+// bodies are what operations with one are tried with.
+var bodies = map[string]string{
+	"/api/v1/match": `{"required_skills":["Reading"]}`,
+}
+
+// queries are what operations that need one are tried with.
+var queries = map[string]string{
+	"/api/v1/agents/available/search": "?query=x",
+	"/api/v1/agents/search":           "?query=x",
+}
+
 // A13, A14 and I30: everything that is described is open to all, and routed here.
 func TestA14_I30_Inventory(t *testing.T) {
 	t.Parallel()
-	s := apitest.Start(t, Function)
+	s := start(t)
+	jobRole := s.addRole(t, "Reader", s.addSkill(t, "Reading"))
 	got := apitest.Operations(t, Function)
 	for _, operation := range got {
-		path := strings.TrimPrefix(operation, "GET ")
-		if strings.HasSuffix(path, "/search") {
-			path += "?query=x"
-		}
+		method, path, _ := strings.Cut(operation, " ")
+		address := strings.ReplaceAll(path, "{id}", jobRole.String()) + queries[path]
 		for _, token := range []string{"", s.Token(t, "", "rob"), s.Token(t, auth.Customer, "carl"), s.Token(t, auth.Partner, "ada"), s.Token(t, auth.Governor, "grace")} {
-			s.Do(t, "GET", path, token, "").Want(t, http.StatusOK)
+			s.Do(t, method, address, token, bodies[path]).Want(t, http.StatusOK)
 		}
 	}
-	want := []string{"GET /api/v1/agents/available/search", "GET /api/v1/agents/search", "GET /api/v1/search/health", "GET /api/v1/search/ready"}
+	want := []string{
+		"GET /api/v1/agents/available/search", "GET /api/v1/agents/search",
+		"GET /api/v1/search/health", "GET /api/v1/search/ready", "POST /api/v1/job-roles/{id}/match", "POST /api/v1/match",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the operations are others than those of this test: %s", diff)
 	}

@@ -10,10 +10,14 @@ import (
 // register adds every operation of the function. Anyone may call them.
 func register(api *httpapi.API, db *database.DB) error {
 	search := search{store: searchStore{db}}
+	matches := matches{store: matchStore{db}}
 
 	on, doc := api.Operations, httpapi.Doc
 
 	huma.Get(on, "/api/v1/agents/available/search", search.available, doc("Find agents that can be hired now"))
 	huma.Get(on, "/api/v1/agents/search", search.all, doc("Find agents"))
+
+	huma.Post(on, "/api/v1/job-roles/{id}/match", matches.role, doc("Find agents and teams that cover a job role"))
+	huma.Post(on, "/api/v1/match", matches.skills, doc("Find agents and teams that cover some skills"))
 	return nil
 }
