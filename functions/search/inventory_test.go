@@ -20,6 +20,7 @@ var bodies = map[string]string{
 var queries = map[string]string{
 	"/api/v1/agents/available/search": "?query=x",
 	"/api/v1/agents/search":           "?query=x",
+	"/api/v1/recommendations":         "?company_type=school",
 }
 
 // A13, A14 and I30: everything that is described is open to all, and routed here.
@@ -36,7 +37,7 @@ func TestA14_I30_Inventory(t *testing.T) {
 		}
 	}
 	want := []string{
-		"GET /api/v1/agents/available/search", "GET /api/v1/agents/search",
+		"GET /api/v1/agents/available/search", "GET /api/v1/agents/search", "GET /api/v1/recommendations",
 		"GET /api/v1/search/health", "GET /api/v1/search/ready", "POST /api/v1/job-roles/{id}/match", "POST /api/v1/match",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

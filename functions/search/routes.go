@@ -11,6 +11,7 @@ import (
 func register(api *httpapi.API, db *database.DB) error {
 	search := search{store: searchStore{db}}
 	matches := matches{store: matchStore{db}}
+	recommendations := recommendations{store: recommendationStore{db}, find: search.find}
 
 	on, doc := api.Operations, httpapi.Doc
 
@@ -19,5 +20,6 @@ func register(api *httpapi.API, db *database.DB) error {
 
 	huma.Post(on, "/api/v1/job-roles/{id}/match", matches.role, doc("Find agents and teams that cover a job role"))
 	huma.Post(on, "/api/v1/match", matches.skills, doc("Find agents and teams that cover some skills"))
+	huma.Get(on, "/api/v1/recommendations", recommendations.list, doc("Recommend agents for a kind of company"))
 	return nil
 }
