@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -180,11 +179,7 @@ func distinctSkills(skills []requiredSkill) []requiredSkill {
 	return distinct
 }
 
-const (
-	usualLimit = 10
-	// usualLooks at agents' quality find the best nearly always; what they have not looked at is then known to be worse.
-	usualLooks = 3_000
-)
+const usualLimit = 10
 
 func (m matches) answer(ctx context.Context, required []requiredSkill, c MatchCriteria) (*matchAnswer, error) {
 	if c.Industry != "" {
@@ -196,11 +191,8 @@ func (m matches) answer(ctx context.Context, required []requiredSkill, c MatchCr
 			return nil, httpapi.Invalid.Problem("what is asked for does not exist", &httpapi.Fault{Location: "body.industry", Message: "there is no such industry"})
 		}
 	}
-	weights, limit := c.weights().shares(), cmp.Or(c.Limit, usualLimit)
-	found, err := m.store.candidates(ctx, required, c, weights, limit, usualLooks)
-	if err == nil && unsure(found, limit) {
-		found, err = m.store.candidates(ctx, required, c, weights, limit, math.MaxInt32-1)
-	}
+	weights := c.weights().shares()
+	found, err := m.store.candidates(ctx, required, c, weights, cmp.Or(c.Limit, usualLimit))
 	if err != nil {
 		return nil, err
 	}
@@ -226,12 +218,6 @@ func (m matches) answer(ctx context.Context, required []requiredSkill, c MatchCr
 	return &matchAnswer{Body: matched{
 		RequiredSkills: required, Agents: made.single(ranked), Teams: made.teams(teams), Exact: exact, Note: made.note(teams, c.TeamSize),
 	}}, nil
-}
-
-// unsure reports whether an agent that was not looked at may be better than the last of those that were found.
-func unsure(found []candidate, limit int) bool {
-	n := countRanked(found)
-	return n > 0 && found[0].Others >= 0 && (n < limit || found[n-1].Score < found[0].Others)
 }
 
 func countRanked(found []candidate) int {

@@ -90,14 +90,15 @@ type candidate struct {
 	Price   float64
 	Score   float64
 	measured
-	// Others are better than this by their own figures, were their quality the best that there can be: the score of the
-	// first that was not looked at; -1 where all were.
-	Others float64
 }
 
 // candidatesFound makes the statement that finds those who have any of the required skills and pass the filter, which is
 // on the links l alone. It looks at each link once: what a link costs is what a match costs.
 func candidatesFound(where *database.Where) string {
+	const (
+		looks   = `200` // at the quality of the most promising set a bar that most others stay below
+		quality = `select ` + measuredColumns + ` from plant.agent_statistics s where s.agent_id = v.agent_id limit 1`
+	)
 	cheapest, most := strconv.Itoa(maxTeams), strconv.Itoa(maxOffers) // enough of each set of skills to make all teams of
 	return `
 	with asked as materialized (
@@ -108,18 +109,21 @@ func candidatesFound(where *database.Where) string {
 		group by l.agent_id, l.rate),
 	usual as materialized ( -- the geometric mean, which neither the dearest nor the cheapest moves much
 		select exp(avg(ln(rate))) as rate from held),
-	promising as materialized ( -- by all but the quality, which takes a look at each one's statistics
+	valued as materialized ( -- by all but the quality, which takes a look at each one's statistics
 		select agent_id, mask, rate, price, @coverage::float8 * skills / @most::float8
-			+ @certification::float8 * levels / (3 * @most::float8) + @price::float8 * price as score
-		from (select h.*, u.rate / (u.rate + h.rate) as price from held h cross join usual u) h
-		order by score desc, agent_id limit @looks::int + 1),
-	looked as (
-		select p.agent_id, p.mask, p.rate, p.price, p.score + @quality::float8 * m.quality as score, m.*
-		from (select * from promising order by score desc, agent_id limit @looks::int) p cross join lateral (
-			select ` + measuredColumns + ` from plant.agent_statistics s where s.agent_id = p.agent_id limit 1) m
+			+ @certification::float8 * levels / (3 * @most::float8) + @price::float8 * price as value
+		from (select h.*, u.rate / (u.rate + h.rate) as price from held h cross join usual u) h),
+	bar as materialized ( -- what the best by that reach: whoever stays below it with the best quality that there can be is not looked at
+		select score
+		from (
+			select value + @quality::float8 * quality as score
+			from (select * from valued order by value desc, agent_id limit greatest(@limit::int, ` + looks + `)) v cross join lateral (` + quality + `) m) s
+		order by score desc offset @limit::int - 1 limit 1),
+	ranked as (
+		select v.*, m.*, value + @quality::float8 * quality as score
+		from valued v cross join lateral (` + quality + `) m
+		where value + @quality::float8 >= coalesce((select score from bar), 0)
 		order by score desc, agent_id limit @limit::int),
-	others as (
-		select coalesce((select score + @quality::float8 from promising order by score desc, agent_id offset @looks::int), -1) as others),
 	offers as (
 		select agent_id, mask, rate
 		from (
@@ -127,21 +131,19 @@ func candidatesFound(where *database.Where) string {
 			from held where skills > 1) h
 		where place <= ` + cheapest + `
 		order by skills desc, rate, agent_id limit ` + most + `)
-	select true as ranked, l.agent_id, mask, rate, price, score, success_rate, jobs, rating, reviews, quality, others
-	from looked l cross join others
+	select true as ranked, agent_id, mask, rate, price, score, success_rate, jobs, rating, reviews, quality from ranked
 	union all
-	select false, agent_id, mask, rate, 0, 0, null, 0, null, 0, 0, 0 from offers
+	select false, agent_id, mask, rate, 0, 0, null, 0, null, 0, 0 from offers
 	union all -- whoever has one of the skills only is dearer than these, or the same
-	select false, c.agent_id, 1::bigint << bit, c.rate, 0, 0, null, 0, null, 0, 0, 0
+	select false, c.agent_id, 1::bigint << bit, c.rate, 0, 0, null, 0, null, 0, 0
 	from asked cross join lateral (
 		select l.agent_id, l.rate from plant.agent_skills l` + where.SQL() + ` and l.skill_id = asked.skill_id
 		order by l.rate, l.agent_id limit ` + cheapest + `) c
 	order by ranked desc, score desc, agent_id`
 }
 
-// candidates finds the best single agents, at most limit of them, and those that teams can be made of. It has looked at
-// the quality of so many agents.
-func (s matchStore) candidates(ctx context.Context, required []requiredSkill, c MatchCriteria, weights matchWeights, limit, looks int) ([]candidate, error) {
+// candidates finds the best single agents, at most limit of them, and those that teams can be made of.
+func (s matchStore) candidates(ctx context.Context, required []requiredSkill, c MatchCriteria, weights matchWeights, limit int) ([]candidate, error) {
 	where := database.NewWhere([]string{`l.live`, `l.status = any (@status)`}, map[string]any{"status": c.statuses()})
 	ask := func(sent bool, condition, name string, value any) {
 		if sent {
@@ -157,7 +159,7 @@ func (s matchStore) candidates(ctx context.Context, required []requiredSkill, c 
 		ids[i], levels[i] = skill.ID, skill.level()
 	}
 	for name, value := range map[string]any{
-		"skills": ids, "levels": levels, "most": len(required), "limit": limit, "looks": looks, "coverage": weights.Coverage,
+		"skills": ids, "levels": levels, "most": len(required), "limit": limit, "coverage": weights.Coverage,
 		"certification": weights.Certification, "quality": weights.Quality, "price": weights.Price,
 	} {
 		where.With(name, value)

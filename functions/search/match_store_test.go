@@ -1,14 +1,16 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
@@ -107,12 +109,12 @@ func TestA18_A19_MatchFollowsFromTheRows(t *testing.T) {
 			ids = append(ids, o.agent)
 		}
 		got := s.match(t, asks(t, wanted, more...))
-		if diff := cmp.Diff(ids[:min(len(ids), limit)], matchedIDs(got)); diff != "" {
+		if diff := gocmp.Diff(ids[:min(len(ids), limit)], matchedIDs(got)); diff != "" {
 			t.Fatalf("%d skills, %v: %s", len(wanted), more, diff)
 		}
 		byTeams, exact := smallestTeams(best, allSkills(len(wanted)), size)
 		byTeams = slices.DeleteFunc(byTeams, func(team []offer) bool { return len(team) == 1 })
-		if diff := cmp.Diff(agentsOf(byTeams), teamsOf(got)); diff != "" || !exact || !got.Exact {
+		if diff := gocmp.Diff(agentsOf(byTeams), teamsOf(got)); diff != "" || !exact || !got.Exact {
 			t.Fatalf("%d skills, %v: %s", len(wanted), more, diff)
 		}
 
@@ -124,7 +126,7 @@ func TestA18_A19_MatchFollowsFromTheRows(t *testing.T) {
 			}
 		}
 		rows := dbtest.Scalar[[]string](t, s.DB, `select coalesce(array_agg(line), '{}') from (`+coveredByRows+`) l (line)`, wanted, matchedIDs(got))
-		if diff := cmp.Diff(rows, told, cmp.Comparer(func(a, b []string) bool { return slices.Equal(a, b) })); diff != "" {
+		if diff := gocmp.Diff(rows, told, gocmp.Comparer(func(a, b []string) bool { return slices.Equal(a, b) })); diff != "" {
 			t.Fatalf("coverage and gaps: %s", diff)
 		}
 		for _, team := range got.Teams {
@@ -154,63 +156,57 @@ func array(skills []requiredSkill) string {
 	return "{" + strings.Join(names, ",") + "}"
 }
 
-// The best are the best of all, however few were looked at: either what was not looked at cannot be better, or more are.
-func TestMatch_LooksAsFarAsItHasTo(t *testing.T) {
+// The best are the best of all, whose quality was looked at or not: as the figures of each say, by themselves.
+func TestMatch_RanksAllByAllFigures(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	random := rand.New(rand.NewPCG(7, 8))
 	skills := s.addSkills(t, 4)
 	var required []requiredSkill
-	for _, id := range skills {
-		required = append(required, requiredSkill{ID: id})
+	for i, id := range skills {
+		level := []string{"foundation", "advanced", "expert"}[i%3]
+		required = append(required, requiredSkill{ID: id, CertificationLevel: &level})
 	}
-	for range 120 {
-		var some []uuid.UUID
-		for _, i := range random.Perm(len(skills))[:1+random.IntN(3)] {
-			some = append(some, skills[i])
+	type figures struct {
+		id    uuid.UUID
+		value matchWeights // of each part
+		rate  float64
+	}
+	const agents = 700 // more than any look at first
+	all, logarithms := make([]figures, agents), 0.0
+	for i := range all {
+		a, f := agent{rate: 1 + random.IntN(100)}, &all[i]
+		for _, skill := range random.Perm(len(skills))[:1+random.IntN(3)] {
+			a.skills = append(a.skills, skills[skill])
+			f.value.Coverage += 0.25
+			f.value.Certification += float64(required[skill].level()) / 12
 		}
+		f.id = s.add(t, a)
+		f.rate, logarithms = float64(a.rate), logarithms+math.Log(float64(a.rate))
 		jobs := random.IntN(200)
-		s.measure(t, s.add(t, agent{skills: some, rate: 1 + random.IntN(100)}), jobs, random.IntN(jobs+1), 0, 0)
+		done := random.IntN(jobs + 1)
+		s.measure(t, f.id, jobs, done, 0, 0)
+		f.value.Quality = 0.5*float64(done+16)/float64(jobs+20) + 0.5*(3.5-1)/4
 	}
-	store := matchStore{s.DB.DB}
-	unsureOnce, sureOnce := false, false
-	for _, weights := range []matchWeights{usualWeights, {Quality: 1}, {Coverage: 0.9, Quality: 0.1}, {Price: 0.5, Quality: 0.5}} {
-		for _, limit := range []int{1, 5} {
-			ask := func(looks int) []candidate {
-				found, err := store.candidates(t.Context(), required, MatchCriteria{}, weights.shares(), limit, looks)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return found
+	usual := math.Exp(logarithms / agents)
+	for _, weights := range []matchWeights{usualWeights, {Quality: 1}, {Coverage: 0.9, Quality: 0.1}, {Price: 0.5, Quality: 0.5}, {Certification: 1, Price: 0.1}} {
+		weights = weights.shares()
+		score := func(f figures) float64 {
+			return weights.Coverage*f.value.Coverage + weights.Certification*f.value.Certification + weights.Quality*f.value.Quality + weights.Price*usual/(usual+f.rate)
+		}
+		slices.SortFunc(all, func(a, b figures) int { return cmp.Compare(score(b), score(a)) })
+		for _, limit := range []int{1, 10, 50} {
+			found, err := matchStore{s.DB.DB}.candidates(t.Context(), required, MatchCriteria{}, weights, limit)
+			if err != nil || countRanked(found) != limit {
+				t.Fatalf("found %d of %d, %v", countRanked(found), limit, err)
 			}
-			want := ask(1000)
-			if unsure(want, limit) {
-				t.Error("is unsure having looked at all")
-			}
-			for _, looks := range []int{1, 5, 30, 119, 120} {
-				got := ask(looks)
-				if unsure(got, limit) {
-					unsureOnce = true
-					continue
-				}
-				sureOnce = sureOnce || looks < 120
-				if diff := cmp.Diff(ids(want), ids(got)); diff != "" {
-					t.Errorf("%+v, looking at %d: %s", weights, looks, diff)
+			for i, c := range found[:limit] { // equals may come in either order
+				if want := score(all[i]); math.Abs(c.Score-want) > 1e-9 {
+					t.Errorf("%+v: the agent at place %d scores %v, want %v", weights, i, c.Score, want)
 				}
 			}
 		}
 	}
-	if !unsureOnce || !sureOnce {
-		t.Errorf("it was unsure: %v, sure before it had looked at all: %v", unsureOnce, sureOnce)
-	}
-}
-
-// ids are those of the single agents that were found.
-func ids(found []candidate) (ids []uuid.UUID) {
-	for _, c := range found[:countRanked(found)] {
-		ids = append(ids, c.AgentID)
-	}
-	return ids
 }
 
 // Whatever is written to an agent, by whomever, its links say the same.
@@ -275,7 +271,7 @@ func TestI13_MatchStatementText(t *testing.T) {
 	for i, c := range []MatchCriteria{
 		{}, {Industry: `' or true --`}, {Currency: `'; drop table agents; --`}, {Status: []string{`available`, `' or true --`}}, {MaxHourlyRate: &amount},
 	} {
-		found, err := matchStore{s.DB.DB}.candidates(t.Context(), []requiredSkill{{ID: skill}}, c, usualWeights, 10, 10)
+		found, err := matchStore{s.DB.DB}.candidates(t.Context(), []requiredSkill{{ID: skill}}, c, usualWeights, 10)
 		if want := map[int]int{0: 2, 3: 2}[i]; err != nil || len(found) != want { // once ranked, once for teams
 			t.Errorf("%+v: found %d, %v", c, len(found), err)
 		}
