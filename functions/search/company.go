@@ -50,7 +50,7 @@ var companyKinds = []companyKind{
 	{"a place for guests", strings.Fields("restaurant cafe bakery hotel travel touris hospitality catering bar food event"), []need{
 		socialMedia, promotion, {"community management comments", "guests read the answers to others"}, localisation, {"image briefing video", "people eat and book with their eyes"},
 	}},
-	{"an agency", strings.Fields("agenc marketing advertis media pr design studio publish"), []need{
+	{"an agency", strings.Fields("agenc marketing advert media pr design studio publish"), []need{
 		{"copywriting", "every campaign begins with words"}, searchTraffic, {"video scripting", "short clips are what clients ask for"}, {"market research", "a pitch has to know the rivals"}, {"marketing analytics", "clients ask what it brought"},
 	}},
 	{"a maker or wholesaler", strings.Fields("manufactur factory industr wholesale b2b supplier logistic construction distribut import export"), []need{

@@ -51,7 +51,7 @@ func (m match) single(ranked []candidate) []matchedAgent {
 		}
 		n := float64(len(m.required))
 		answer = append(answer, matchedAgent{
-			Agent: agent, Covered: covered, Quality: c.measured.rounded(), Score: rounded(c.Score),
+			Agent: agent, Covered: covered, Quality: c.rounded(), Score: rounded(c.Score),
 			ScoreParts: scoreParts{
 				Coverage:      rounded(m.weights.Coverage * float64(len(covered.CoveredSkills)) / n),
 				Certification: rounded(m.weights.Certification * float64(levels) / (3 * n)),

@@ -46,7 +46,7 @@ func TestF13_PlansUseIndexes(t *testing.T) {
 		caller := owner
 		caller.Function = agents
 		switch {
-		case strings.Contains(path, "/search"):
+		case strings.Contains(path, "/search"), strings.Contains(path, "/match"), strings.Contains(path, "/recommendations"):
 			caller.Function = search
 		case strings.Contains(path, "/metrics"):
 			caller.Function = metrics
@@ -88,6 +88,9 @@ func TestF13_PlansUseIndexes(t *testing.T) {
 		ask("GET", "/api/v1/agents/search?query="+query, "", http.StatusOK)
 		ask("GET", "/api/v1/agents/available/search?query="+query, "", http.StatusOK)
 	}
+	ask("POST", "/api/v1/match", `{"required_skills":["Skill 1","Skill 2","Skill 3","Skill 4","Skill 5","Skill 6","Skill 7","Skill 8","Skill 9","Skill 10"]}`, http.StatusOK)
+	ask("POST", "/api/v1/match", `{"required_skills":["Skill 1","Skill 2"],"industry":"sales","max_hourly_rate":500,"status":["available","working"],"weights":{"quality":1}}`, http.StatusOK)
+	ask("GET", "/api/v1/recommendations?company_type=school", "", http.StatusOK)
 	made := ask("POST", "/api/v1/agents", draft, http.StatusCreated)
 	path := made.Header.Get("Location")
 	ask("POST", "/api/v1/agents/batch", `{"agents":[`+draft+`,`+draft+`]}`, http.StatusOK)
