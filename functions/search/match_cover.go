@@ -80,18 +80,19 @@ func undominated(offers []offer, skills skillSet) []offer {
 	offers = slices.Clone(offers)
 	slices.SortFunc(offers, offer.compare)
 	var kept []offer
+	var sets []skillSet // of those that are kept, close together: most of the time goes into looking through them
 	for _, o := range offers {
 		o.skills &= skills
 		better := 0
-		for _, k := range kept {
-			if o.skills.in(k.skills) {
+		for _, set := range sets {
+			if o.skills.in(set) {
 				if better++; better == maxTeams {
 					break
 				}
 			}
 		}
 		if o.skills != 0 && better < maxTeams {
-			kept = append(kept, o)
+			kept, sets = append(kept, o), append(sets, o.skills)
 		}
 	}
 	slices.SortFunc(kept, func(a, b offer) int { return bytes.Compare(a.agent[:], b.agent[:]) })

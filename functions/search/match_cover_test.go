@@ -117,10 +117,8 @@ func TestSmallestTeams_TwelveSkillsAreExact(t *testing.T) {
 		for _, size := range []int{maxRequired, 2, 1} {
 			begin := time.Now()
 			teams, exact := smallestTeams(offers, allSkills(skills), size)
-			if took := time.Since(begin); took > 5*time.Second { // it takes less than a tenth
+			if took := time.Since(begin); took > time.Minute { // it takes 0.2 s at most, and ten times as long with the race detector
 				t.Errorf("%s, %d at most: took %v", name, size, took)
-			} else {
-				t.Logf("%s, %d at most: took %v", name, size, took)
 			}
 			if !exact || len(teams) != maxTeams {
 				t.Errorf("%s, %d at most: %d teams, exact is %v", name, size, len(teams), exact)
@@ -155,7 +153,7 @@ func TestSmallestTeams_GreedyWithinItsBound(t *testing.T) {
 		}
 		begin := time.Now()
 		teams, exact := smallestTeams(offers, allSkills(maxRequired), maxRequired)
-		if took := time.Since(begin); took > 5*time.Second { // it takes less than a tenth
+		if took := time.Since(begin); took > 30*time.Second { // it takes 0.1 s
 			t.Errorf("took %v", took)
 		}
 		var covered skillSet
@@ -168,7 +166,6 @@ func TestSmallestTeams_GreedyWithinItsBound(t *testing.T) {
 		if most := smallest * (1 + math.Log(maxRequired)); float64(len(teams[0])) > most {
 			t.Errorf("a team of %d, where %d are enough", len(teams[0]), smallest)
 		}
-		t.Logf("a team of %d, exact is %v, took %v", len(teams[0]), exact, time.Since(begin))
 		if exact && len(teams[0]) > smallest {
 			t.Errorf("a team of %d is not the smallest", len(teams[0]))
 		}
