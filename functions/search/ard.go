@@ -311,21 +311,25 @@ func (a ard) list(ctx context.Context, in *struct {
 		return nil, httpapi.Invalid.Problem(err.Error(), &httpapi.Fault{Location: "query.orderBy", Message: err.Error()})
 	}
 	scope := "ard/agents " + order + " " + in.Filter
-	part := database.Part{Limit: in.PageSize, Count: "exact"}
+	part := database.Part{Limit: in.PageSize}
 	if in.PageToken != "" {
 		position, ok := a.cursors.Open(scope, in.PageToken)
 		if !ok {
 			return nil, badToken("query.pageToken")
 		}
-		part.After, part.Count = position, ""
+		part.After = position
 	}
-	rows, total, err := a.store.list(ctx, a.where(conditions, args), order, part)
+	rows, err := a.store.list(ctx, a.where(conditions, args), order, part)
 	if err != nil {
 		return nil, err
 	}
 	answer := ardList{Items: entriesJSON{rows.JSON}}
-	if count, err := strconv.ParseInt(total, 10, 64); err == nil {
-		answer.Total = &count
+	if part.After == nil {
+		total, err := a.store.count(ctx, a.where(conditions, args))
+		if err != nil {
+			return nil, err
+		}
+		answer.Total = &total
 	}
 	if rows.Next != nil {
 		answer.PageToken, err = a.cursors.Seal(scope, rows.Next)
