@@ -30,6 +30,8 @@ const (
 	likeness = 0.5
 	// alike is how many known terms lend an unknown word their meaning.
 	alike = 5
+	// unknown is how much an unknown word tells of what a term in no document would: it may be a common one, misspelt.
+	unknown = 0.7
 )
 
 // Document is what the model learns from, and embeds.
@@ -44,7 +46,9 @@ type Model struct {
 	data     []byte // as it is stored; what is large below lies in it
 	terms    terms
 	meanings rows // of the terms
+	forms    rows // of the terms
 	grams    grams
+	index    func() *index // made when the first unknown word is asked for
 }
 
 // Model implements embedding.Embedder: the name is that of the model's content, so the same texts make the same model.
@@ -94,15 +98,13 @@ func (m *Model) embed(counts map[string]int) []float32 {
 	meaning, form := vector[:meaningDimensions], vector[meaningDimensions:]
 	for _, stem := range slices.Sorted(maps.Keys(counts)) { // in one order, that the sums be the same
 		weight := float32(math.Log1p(float64(counts[stem])))
-		grams := m.grams.known(stem)
-		spelling := m.grams.form(grams)
 		if id, known := m.terms.find(stem); known {
 			weight *= m.terms.idf(id)
 			m.meanings.addTo(meaning, id, weight)
-		} else if weight *= m.terms.idf(-1); !m.guess(meaning, grams, spelling, weight) {
-			continue
+			m.forms.addTo(form, id, weight)
+		} else {
+			m.guess(meaning, form, stem, weight)
 		}
-		axpy(form, spelling, weight)
 	}
 	scale(meaning, math.Sqrt(1-formWeight))
 	scale(form, math.Sqrt(formWeight))
@@ -112,22 +114,24 @@ func (m *Model) embed(counts map[string]int) []float32 {
 	return vector
 }
 
-// guess adds what an unknown word means by the terms that are spelt like it, and reports whether there are any.
-func (m *Model) guess(meaning []float32, grams []int32, spelling []float32, weight float32) bool {
-	guessed := make([]float32, meaningDimensions)
-	best := 0.0
-	for _, near := range m.grams.like(&m.terms, grams, spelling) {
-		nearness := near.likeness - likeness
-		best = max(best, nearness)
-		m.meanings.addTo(guessed, int(near.term), float32(nearness*nearness))
+// guess adds an unknown word's form, and what the terms mean that are spelt like it. Where there are none it says nothing.
+func (m *Model) guess(meaning, form []float32, stem string, weight float32) {
+	grams := m.grams.known(stem)
+	spelling := m.grams.form(grams)
+	found := m.like(grams, spelling)
+	if len(found) == 0 {
+		return
 	}
-	if best == 0 {
-		return false
+	guessed := make([]float32, meaningDimensions)
+	for _, near := range found {
+		nearness := near.likeness - likeness
+		m.meanings.addTo(guessed, near.term, float32(nearness*nearness))
 	}
 	// The less it looks like a known term, the less of its meaning is known: all of it where it looks the same.
-	scale(guessed, math.Pow(best/(1-likeness), 2))
+	scale(guessed, math.Pow((found[0].likeness-likeness)/(1-likeness), 2))
+	weight *= unknown * m.terms.idf(-1)
 	axpy(meaning, guessed, weight)
-	return true
+	axpy(form, spelling, weight)
 }
 
 // scale gives a vector the length, and reports whether it has a direction.

@@ -252,3 +252,11 @@ func BenchmarkQuery_Misspelt(b *testing.B) {
 		m.Query("a lawyre for a contract with a clause on liability")
 	}
 }
+
+func dot(a, b []float32) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}

@@ -52,6 +52,17 @@ func (r *rows) addTo(sum []float32, i int, weight float32) {
 	}
 }
 
+// dot returns row i's product with a vector.
+func (r *rows) dot(i int, v []float32) float64 {
+	row := r.x[i*r.columns:][:r.columns]
+	v = v[:len(row)]
+	sum := float32(0)
+	for j, x := range row {
+		sum += v[j] * float32(int8(x)) //nolint:gosec // stored as two's complement
+	}
+	return float64(sum * r.scales[i])
+}
+
 const largestByte = 127
 
 // pack makes rows of a matrix.

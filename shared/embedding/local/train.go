@@ -13,7 +13,7 @@ import (
 const (
 	// maxTerms and maxGrams bound what a model takes in memory: less than 25 MB.
 	maxTerms = 40_000
-	maxGrams = 1 << 16
+	maxGrams = 50_000
 )
 
 const (
@@ -42,11 +42,15 @@ func Train(ctx context.Context, docs iter.Seq2[Document, error]) (*Model, error)
 	if err != nil {
 		return nil, err
 	}
-	hashes, forms, err := t.forms(ctx)
+	g, err := t.grams(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return store(t, pack(meanings), hashes, pack(forms))
+	forms := newMatrix(len(t.ends), formDimensions)
+	for i := range t.ends {
+		copy(forms.row(i), g.form(g.known(t.text(i))))
+	}
+	return store(t, pack(meanings), pack(forms), g)
 }
 
 // corpus is what is learnt from.
@@ -239,8 +243,8 @@ func information(s *sparse) {
 	s.at, s.x = s.at[:kept], s.x[:kept]
 }
 
-// forms returns the terms' n-grams, and a vector each: the sum of a word's is its form.
-func (t *terms) forms(ctx context.Context) ([]uint32, matrix, error) {
+// grams returns the terms' n-grams.
+func (t *terms) grams(ctx context.Context) (grams, error) {
 	in := map[uint32]int{}
 	for i := range t.ends {
 		for _, hash := range gramsOf(t.text(i)) {
@@ -271,12 +275,12 @@ func (t *terms) forms(ctx context.Context) ([]uint32, matrix, error) {
 	}
 	vectors, _, err := leftSingular(ctx, spelt.transposed(), formDimensions)
 	if err != nil {
-		return nil, matrix{}, err
+		return grams{}, err
 	}
 	for i := range hashes {
 		for k := range vectors.row(i) {
 			vectors.row(i)[k] *= idf[i]
 		}
 	}
-	return hashes, vectors, nil
+	return grams{hashes, pack(vectors)}, nil
 }
