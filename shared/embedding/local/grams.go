@@ -72,7 +72,7 @@ func (m *Model) newIndex() *index {
 	x := &index{terms: make([][]int32, len(m.grams.hashes)), tell: make([]float32, len(m.grams.hashes)), lengths: make([]float32, len(m.terms.ends))}
 	for term := range m.terms.ends {
 		for _, i := range m.grams.known(m.terms.text(term)) {
-			x.terms[i] = append(x.terms[i], int32(term)) //nolint:gosec // below maxTerms
+			x.terms[i] = append(x.terms[i], int32(term))
 		}
 	}
 	for i, terms := range x.terms {

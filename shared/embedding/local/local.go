@@ -30,8 +30,6 @@ const (
 	likeness = 0.5
 	// alike is how many known terms lend an unknown word their meaning.
 	alike = 5
-	// unknown is how much an unknown word tells of what a term in no document would: it may be a common one, misspelt.
-	unknown = 0.7
 )
 
 // Document is what the model learns from, and embeds.
@@ -128,8 +126,9 @@ func (m *Model) guess(meaning, form []float32, stem string, weight float32) {
 		m.meanings.addTo(guessed, near.term, float32(nearness*nearness))
 	}
 	// The less it looks like a known term, the less of its meaning is known: all of it where it looks the same.
-	scale(guessed, math.Pow((found[0].likeness-likeness)/(1-likeness), 2))
-	weight *= unknown * m.terms.idf(-1)
+	share := (found[0].likeness - likeness) / (1 - likeness)
+	scale(guessed, share*share)
+	weight *= m.terms.idf(found[0].term) // it may be that one, misspelt
 	axpy(meaning, guessed, weight)
 	axpy(form, spelling, weight)
 }

@@ -30,7 +30,7 @@ func (m *Model) MarshalBinary() ([]byte, error) { return slices.Clone(m.data), n
 // store makes a model of its parts.
 func store(t terms, meanings, forms rows, g grams) (*Model, error) {
 	data := append([]byte(format), make([]byte, sha256.Size)...)
-	data = appendNumbers(data, []uint32{t.documents, count(t.ends), uint32(len(t.texts)), count(g.hashes)})
+	data = appendNumbers(data, []uint32{t.documents, count(t.ends), count([]byte(t.texts)), count(g.hashes)})
 	data = appendNumbers(data, t.ends)
 	data = appendNumbers(data, t.in)
 	data = append(data, t.texts...)

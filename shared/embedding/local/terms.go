@@ -26,13 +26,9 @@ func (t *terms) find(stem string) (int, bool) {
 	return sort.Find(len(t.ends), func(i int) int { return strings.Compare(stem, t.text(i)) })
 }
 
-// idf is how much a term tells, for being rare: that of a term in no document where i is below 0.
+// idf is how much a term tells, for being rare.
 func (t *terms) idf(i int) float32 {
-	in := 0.0
-	if i >= 0 {
-		in = float64(t.in[i])
-	}
-	return float32(math.Log(1 + (float64(t.documents)+.5)/(in+.5)))
+	return float32(math.Log1p((float64(t.documents) + 0.5) / (float64(t.in[i]) + 0.5)))
 }
 
 // rows are vectors of one length, whose numbers are kept as int8 times a scale a vector.

@@ -107,7 +107,7 @@ func (c *corpus) settle() terms {
 	end := 0
 	for i, text := range kept {
 		old := c.ids[text]
-		numbers[old] = int32(i) //nolint:gosec // below maxTerms
+		numbers[old] = int32(i)
 		end += len(text)
 		t.ends = append(t.ends, uint32(end)) //nolint:gosec // below maxTerms * maxTermBytes
 		t.in = append(t.in, c.in[old])
@@ -157,7 +157,7 @@ func (c *corpus) occurrences(ctx context.Context, n int) (*sparse, error) {
 	places := make([][]place, n)
 	for d, doc := range c.docs {
 		for at, id := range doc.terms {
-			places[id] = append(places[id], place{int32(d), int32(at)}) //nolint:gosec // a catalogue has no 2³¹ words
+			places[id] = append(places[id], place{int32(d), int32(at)})
 		}
 	}
 	near := [window + 1]uint64{}
