@@ -124,13 +124,18 @@ func TestLoadDemo_IsAWholeCatalogue(t *testing.T) {
 		`select count(*) from plant.skills`:    40,
 		`select count(*) from plant.job_roles`: 15,
 		`select min(n) from (select count(a.id) n from plant.industries i left join plant.agents a on a.industry = i.slug group by i.slug) by_industry`: 15,
-		`select count(distinct status) from plant.agents`:                          2,
-		`select count(*) from plant.agents where skill_ids <> '{}'`:                50,
-		`select count(*) from plant.agent_statistics where reviews > 0`:            20,
-		`select count(*) from plant.teams`:                                         4,
-		`select count(*) from plant.skills where certified_at is not null`:         2,
-		`select count(*) from plant.skills where certification_expires_at < now()`: 1,
-		`select count(*) from plant.job_roles where certified_at is not null`:      1,
+		`select count(distinct status) from plant.agents`:                                     2,
+		`select count(*) from plant.agents where skill_ids <> '{}'`:                           50,
+		`select count(*) from plant.agent_statistics where reviews > 0`:                       20,
+		`select count(*) from plant.teams`:                                                    4,
+		`select count(*) from plant.hires`:                                                    200,
+		`select min(n) from (select count(*) n from plant.hires group by status) by_status`:   20,
+		`select min(n) from (select count(*) n from plant.reviews group by rating) by_rating`: 5,
+		`select count(*) from plant.reviews where reply is not null`:                          20,
+		`select count(*) from plant.hires where created_at > now() - interval '7 days'`:       10,
+		`select count(*) from plant.skills where certified_at is not null`:                    2,
+		`select count(*) from plant.skills where certification_expires_at < now()`:            1,
+		`select count(*) from plant.job_roles where certified_at is not null`:                 1,
 	} {
 		if got := dbtest.Scalar[int](t, d, sql); got < least {
 			t.Errorf("%s: got %d, want at least %d", sql, got, least)
@@ -138,9 +143,18 @@ func TestLoadDemo_IsAWholeCatalogue(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		`select count(*) from plant.agents a where not exists (select from plant.agent_statistics s where s.agent_id = a.id)`,
-		`select count(*) from plant.agents a where not exists (select from plant.agent_search s where s.agent_id = a.id and s.words like '%' || lower(a.name) || '%')`,
+		`select count(*) from plant.search_texts t where not exists (select from plant.search_documents d where d.id = t.id and d.name = lower(t.name)) or not exists (select from plant.search_pending p where p.id = t.id)`,
 		`select count(*) from plant.agents a where array(select skill_id from plant.agent_skills k where k.agent_id = a.id order by 1) <> array(select unnest(a.skill_ids) order by 1)`,
 		`select count(*) from plant.agents where deleted_at is not null or version <> 1`,
+		`select count(*) from plant.hires where not created_at between now() - interval '91 days' and now() or greatest(activated_at, ended_at, updated_at) > now()`,
+		`select count(*) from plant.hires where version <> 1 + (activated_at is not null)::int + (ended_at < trial_ends_at or ended_at > activated_at)::int`,
+		`select count(*) from plant.reviews where created_at > now() or replied_at not between created_at and now()`,
+		`select count(*) from (select from plant.reviews group by agent_id, text having count(*) > 1) twice_of_one_agent`,
+		`select count(*) from plant.agent_statistics s where (s.hires, s.active_hires, s.open_trials, s.trials_ended, s.trials_retained, s.reviews, s.rating_sum) <> (
+			(select count(*) from plant.hires h where h.agent_id = s.agent_id), (select count(*) from plant.hires h where h.agent_id = s.agent_id and status = 'active'),
+			(select count(*) from plant.hires h where h.agent_id = s.agent_id and status = 'trial'), (select count(*) from plant.hires h where h.agent_id = s.agent_id and status <> 'trial'),
+			(select count(*) from plant.hires h where h.agent_id = s.agent_id and activated_at is not null),
+			(select count(*) from plant.reviews r where r.agent_id = s.agent_id), (select coalesce(sum(rating), 0) from plant.reviews r where r.agent_id = s.agent_id))`,
 		`select count(*) from plant.teams where deleted_at is not null or version <> 1`,
 		`select count(*) from plant.teams t where array(select id from plant.agents where team_id = t.id order by 1) <> array(select unnest(t.agent_ids) order by 1)`,
 		`select count(*) from plant.job_roles j where array(select skill_id from plant.job_role_skills where job_role_id = j.id order by 1) <> array(select unnest(j.required_skills) order by 1)`,
@@ -151,7 +165,9 @@ func TestLoadDemo_IsAWholeCatalogue(t *testing.T) {
 	}
 	// What somebody has changed stays as it is, and what they have deleted too.
 	d.Exec(t, `update plant.teams set deleted_at = now()`)
+	d.Exec(t, `update plant.hires set status = case status when 'trial' then 'cancelled' else 'ended' end where status in ('trial', 'active')`)
 	d.Exec(t, `update plant.agents set deleted_at = now() where industry = 'sales'`)
+	hires := dbtest.Scalar[string](t, d, `select md5(string_agg(h::text, ' ' order by id)) from plant.hires h`)
 	d.Exec(t, `update plant.job_roles set deleted_at = now() where name = 'Proposal specialist'`)
 	d.Exec(t, `update plant.agents set name = 'Mine' where id = (select min(id::text)::uuid from plant.agents)`)
 	if err := plantsql.LoadDemo(t.Context(), conn); err != nil {
@@ -159,6 +175,9 @@ func TestLoadDemo_IsAWholeCatalogue(t *testing.T) {
 	}
 	if got := dbtest.Scalar[int](t, d, `select count(*) from plant.agents where name = 'Mine'`); got != 1 {
 		t.Error("loading the demo data again has undone a change")
+	}
+	if got := dbtest.Scalar[string](t, d, `select md5(string_agg(h::text, ' ' order by id)) from plant.hires h`); got != hires {
+		t.Error("loading the demo data again has changed hires")
 	}
 	if got := dbtest.Scalar[int](t, d, `select count(*) from plant.teams where deleted_at is null`); got != 0 {
 		t.Errorf("loading the demo data again brought %d teams back", got)

@@ -17,7 +17,8 @@ import (
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
-// callers of the matrix, in its columns' order. Ada owns the agent that operations are tried on; Bob does not.
+// callers of the matrix, in its columns' order. Ada owns the agent that operations are tried on; Bob does not. Carl is the
+// customer, and has hired it.
 var callers = []string{"nobody", "no role", "unknown role", "customer", "owner", "other partner", "governor", "scheduler"}
 
 // matrix says what each operation answers each caller: on something of Ada's, or of nobody's, where it names one. In a body
@@ -76,6 +77,15 @@ var matrix = map[string]struct {
 	"POST /api/v1/teams/{id}/restore":             {"", owners(200)},
 	"PUT /api/v1/teams/{id}/agents/{agent_id}":    {"", owners(200)},
 	"DELETE /api/v1/teams/{id}/agents/{agent_id}": {"", owners(204)},
+	"POST /api/v1/agents/{id}/hires":              {monthly, [8]int{401, 403, 403, 201, 403, 403, 201, 403}},
+	"GET /api/v1/hires":                           {"", [8]int{401, 403, 403, 200, 200, 200, 200, 403}},
+	"GET /api/v1/hires/{id}":                      {"", [8]int{401, 403, 403, 200, 200, 404, 200, 403}},
+	"PUT /api/v1/hires/{id}/status":               {`{"status":"ended"}`, [8]int{401, 403, 403, 200, 200, 404, 200, 403}},
+	"POST /api/v1/hires/{id}/review":              {`{"rating":5,"text":"Good"}`, [8]int{401, 403, 403, 201, 403, 403, 403, 403}},
+	"GET /api/v1/hires/{id}/review":               {"", [8]int{401, 403, 403, 200, 200, 404, 200, 403}},
+	"POST /api/v1/hires/{id}/review/reply":        {`{"text":"Thank you"}`, [8]int{401, 403, 403, 403, 200, 404, 403, 403}},
+	"PUT /api/v1/hires/{id}/review/hidden":        {`{"hidden":true}`, governors(200)},
+	"GET /api/v1/agents/{id}/reviews":             {"", everyone},
 	"GET /api/v1/agents/{id}/history":             {"", owners(200)},
 	"GET /api/v1/changes":                         {"", everyone},
 	"GET /api/v1/audit/checkpoint":                {"", everyone},
@@ -111,12 +121,20 @@ func (s service) arrange(t *testing.T, operation string) (path, body, of string)
 		case "teams":
 			team := s.team(t, s.jobRole(t, uuid.NewString()), s.publish(t, writer).ID, s.publish(t, writer).ID)
 			id, agent = team.ID.String(), team.AgentIDs[1].String()
+		case "hires":
+			id = s.active(t, s.publish(t, writer).ID).ID.String()
 		}
 	}
 	of = "/api/v1/" + resource + "/" + id
 	switch {
 	case strings.HasSuffix(template, "/restore"):
 		s.Do(t, "DELETE", of, s.grace, "").Want(t, http.StatusNoContent)
+	case template == "/api/v1/hires":
+		s.hire(t, s.publish(t, writer).ID)
+	case strings.HasSuffix(template, "/reviews"):
+		s.Do(t, "POST", s.active(t, uuid.MustParse(id)).Address()+"/review", s.carl(t), `{"rating":3}`).Want(t, http.StatusCreated)
+	case strings.Contains(template, "/review") && operation != "POST /api/v1/hires/{id}/review":
+		s.Do(t, "POST", of+"/review", s.carl(t), matrix["POST /api/v1/hires/{id}/review"].body).Want(t, http.StatusCreated)
 	case strings.HasSuffix(template, "/certification"):
 		s.Do(t, "POST", of+"/certify", s.grace, matrix["POST /api/v1/skills/{id}/certify"].body).Want(t, http.StatusOK)
 	case strings.HasPrefix(operation, "PUT") && agent != "":
@@ -169,12 +187,12 @@ func TestA13_A14_Matrix(t *testing.T) {
 			method, _, _ := strings.Cut(operation, " ")
 			for i, token := range s.tokens(t, scheduler) {
 				path, body, of := s.arrange(t, operation)
-				before := s.Do(t, "GET", of, "", "")
+				before := s.Do(t, "GET", of, s.grace, "")
 				got := s.Do(t, method, path, token, body)
 				if got.Status != row.want[i] {
 					t.Errorf("%s: got %d, want %d: %s", callers[i], got.Status, row.want[i], got.Body)
 				}
-				after := s.Do(t, "GET", of, "", "")
+				after := s.Do(t, "GET", of, s.grace, "")
 				if got.Status >= http.StatusBadRequest && (before.Status != after.Status || before.Status == http.StatusOK && before.Body != after.Body) {
 					t.Errorf("%s was refused and made of %s: %s", callers[i], before.Body, after.Body)
 				}
@@ -204,7 +222,8 @@ func TestA13_A23_AbsentObjects(t *testing.T) {
 		body := s.filled(t, row.body)
 		for i, token := range s.tokens(t, scheduler) {
 			want := row.want[i]
-			if want/100 == 2 || callers[i] == "other partner" && row.want[slices.Index(callers, "owner")]/100 == 2 {
+			owners := row.want[slices.Index(callers, "owner")]/100 == 2
+			if want/100 == 2 || callers[i] == "other partner" && owners || callers[i] == "governor" && !strings.Contains(template, "{agent_id}") {
 				want = http.StatusNotFound
 			}
 			var first string

@@ -97,7 +97,7 @@ func (a agents) get(ctx context.Context, in *struct {
 func (a agents) list(ctx context.Context, in *struct {
 	httpapi.Page
 	catalog.AgentFilter
-	Sort           string `query:"sort" enum:"created_at,-created_at,updated_at,-updated_at,name,-name,hourly_rate,-hourly_rate,rating,-rating" default:"-created_at" doc:"a minus is descending"`
+	Sort           string `query:"sort" enum:"created_at,-created_at,updated_at,-updated_at,name,-name,hourly_rate,-hourly_rate,rating,-rating,rank_score,-rank_score,success_rate,-success_rate,total_jobs,-total_jobs,p95_duration_ms,-p95_duration_ms" default:"-created_at" doc:"a minus is descending"`
 	IncludeDeleted bool   `query:"include_deleted" doc:"deleted ones too; governors only"`
 },
 ) (*httpapi.List[catalog.Agent], error) {

@@ -44,8 +44,8 @@ const createAgent = `
 		on conflict (owner_issuer, owner, external_id) where external_id is not null and deleted_at is null do nothing
 		returning *)
 	select ` + catalog.AgentColumns + `
-	from a cross join (values (0, 0, 0.0, 0.0, 0, 0, 0))
-		s (total_jobs, completed_jobs, avg_rating, duration_ms_sum, duration_samples, trials_ended, trials_retained)`
+	from a cross join lateral (values (a.id, 0, 0, 0.0, 0.0, 0, 0, 0, null::timestamptz))
+		s (agent_id, total_jobs, completed_jobs, avg_rating, duration_ms_sum, duration_samples, trials_ended, trials_retained, lapses_at)`
 
 func draftArgs(caller auth.Principal, draft agentDraft) (pgx.NamedArgs, error) {
 	id, err := uuid.NewV7()
@@ -153,6 +153,12 @@ func explainAgent(constraint string) error {
 		return externalIDTaken()
 	case "teams_agent_ids_check":
 		return teamSize()
+	case "agents_hired":
+		return agentHired.Problem("somebody has hired the agent: it can be deleted when its hires and trials are over")
+	case "hires_exclusive_key":
+		return agentHired.Problem("more than one hire of the agent runs: it can become exclusive when all but one are over")
+	case "hires_not_of_ones_own":
+		return agentHired.Problem("the new owner has hired the agent: it can be given to them when that hire is over")
 	}
 	return nil
 }

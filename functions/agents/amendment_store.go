@@ -46,7 +46,7 @@ func (s amendmentStore) sequenceAll(ctx context.Context) (size int64, err error)
 // change is what everyone may know of an amendment.
 type change struct {
 	Seq        int64     `json:"seq" doc:"its place among all changes, from 1, without gaps"`
-	EntityType string    `json:"entity_type" enum:"agent,skill,job_role,industry,team"`
+	EntityType string    `json:"entity_type" enum:"agent,skill,job_role,industry,team,review"`
 	EntityID   uuid.UUID `json:"entity_id" format:"uuid"`
 	Version    int64     `json:"version" doc:"of the entity, that the change made"`
 	Action     string    `json:"action" enum:"adopt,create,update,status,certify,uncertify,transfer,delete,restore,remove" doc:"delete and remove are tombstones"`

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
@@ -23,7 +24,11 @@ const (
 	certifiedFields = "certified_at evidence_url expired expires_at issuer level"
 	teamFields      = "agent_ids created_at description id job_role_id name owner updated_at version"
 	jobRoleFields   = "created_at description id industry name required_skills seniority_level specializations updated_at version"
-	industryFields  = "created_at description id name slug updated_at version"
+	hireFields      = "activated_at agent_id created_at currency customer duration ended_at id price status trial_days trial_ends_at updated_at version"
+	reviewFields    = "agent_id created_at hidden hire_id id rating replied_at reply text updated_at version" // not who the customer is
+	measuredFields  = "agent_id avg_cost avg_rating completed_jobs cost_samples duration_samples mean_duration_ms p50_duration_ms p95_duration_ms p99_duration_ms " +
+		"rank_score response_time_seconds retention_rate reviews sample_size success_rate total_jobs trials_ended"
+	industryFields = "created_at description id name slug updated_at version"
 	// agentColumns are those that a new agent has a value in.
 	agentColumns  = "allowed_durations created_at currency description exclusive hourly_rate industry languages name owner owner_issuer price skill_ids specialization status tags trial_days"
 	problemFields = "code detail request_id status timestamp title type"
@@ -58,13 +63,14 @@ func TestA17_FieldsOfEveryAnswer(t *testing.T) {
 	draft := with("skill_ids", fmt.Sprintf("[%q]", skill))
 	one, two := s.publish(t, draft).ID.String(), s.publish(t, draft).ID.String()
 	s.team(t, s.jobRole(t, "Speaker"))
+	s.hire(t, apitest.Decode[catalog.Agent](t, s.Do(t, "POST", "/api/v1/agents", s.Token(t, auth.Partner, "bob"), writer)).ID)
 	certification := " " + prefixed("certification", certifiedFields)
 	answers := map[string]string{ // by operation
 		"GET /api/v1/agents":      agentFields,
 		"GET /api/v1/agents/{id}": agentFields,
 		"GET /api/v1/agents/{id}/card": "capabilities defaultInputModes defaultOutputModes description documentationUrl name provider provider.organization provider.url " +
 			"skills skills.description skills.id skills.name skills.tags supportedInterfaces supportedInterfaces.protocolBinding supportedInterfaces.protocolVersion supportedInterfaces.url version",
-		"GET /api/v1/agents/compare":                  prefixed("agents", agentFields+" skills"),
+		"GET /api/v1/agents/compare":                  "from to window " + prefixed("agents", agentFields+" skills "+prefixed("measured", measuredFields)),
 		"GET /api/v1/agents/health":                   "status",
 		"GET /api/v1/agents/ready":                    "status",
 		"GET /api/v1/skills":                          skillFields + certification, // of one whose certification was not to be taken back
@@ -90,12 +96,21 @@ func TestA17_FieldsOfEveryAnswer(t *testing.T) {
 		"DELETE /api/v1/teams/{id}/agents/{agent_id}": "",
 		"GET /api/v1/teams":                           teamFields,
 		"GET /api/v1/teams/{id}":                      teamFields,
+		"POST /api/v1/agents/{id}/hires":              hireFields,
+		"GET /api/v1/hires":                           hireFields,
+		"GET /api/v1/hires/{id}":                      hireFields,
+		"PUT /api/v1/hires/{id}/status":               hireFields,
+		"POST /api/v1/hires/{id}/review":              reviewFields,
+		"GET /api/v1/hires/{id}/review":               reviewFields,
+		"POST /api/v1/hires/{id}/review/reply":        reviewFields,
+		"PUT /api/v1/hires/{id}/review/hidden":        reviewFields,
+		"GET /api/v1/agents/{id}/reviews":             reviewFields,
 		"GET /api/v1/agents/{id}/history":             "action at hash previous_hash seq version " + prefixed("actor", "issuer pseudonym role subject") + " " + prefixed("change", agentColumns),
 		"GET /api/v1/changes":                         "next " + prefixed("changes", "action at entity_id entity_type hash seq version"),
 		"GET /api/v1/audit/proof/inclusion":           "hashes leaf root seq size",
 		"GET /api/v1/audit/proof/consistency":         "first first_root hashes second second_root",
 		"GET /api/v1/audit/tampering/{entity_id}":     "amendment_count broken_at_index entity_id entity_type expected_hash reason stored_hash tampered",
-		"POST /api/v1/audit/run": "amendments chains_whole compliant ran_at scope sequenced " + prefixed("entities", "agent industry job_role skill team") + " " +
+		"POST /api/v1/audit/run": "amendments chains_whole compliant ran_at scope sequenced " + prefixed("entities", "agent industry job_role review skill team") + " " +
 			prefixed("rules", "examples id says violations"),
 	}
 	notJSON := []string{"GET /api/v1/audit/checkpoint", "GET /api/v1/audit/export"} // other tests read them

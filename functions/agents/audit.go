@@ -29,7 +29,7 @@ type audits struct {
 
 // scope narrows a run.
 type scope struct {
-	EntityType string     `json:"entity_type,omitempty" enum:"agent,skill,job_role,industry,team" doc:"all types, if not sent"`
+	EntityType string     `json:"entity_type,omitempty" enum:"agent,skill,job_role,industry,team,review" doc:"all types, if not sent"`
 	EntityID   *uuid.UUID `json:"entity_id,omitempty" format:"uuid" nullable:"false" doc:"all entities, if not sent"`
 }
 

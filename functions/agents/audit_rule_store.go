@@ -38,7 +38,7 @@ var auditRules = []auditRule{
 	from (
 		select id, version, jsonb_strip_nulls((
 			select jsonb_object_agg(key, case jsonb_typeof(value) when 'number' then to_jsonb(value::text) else value end)
-			from jsonb_each(plant.amended_row(to_jsonb(t)) - '{id,version,updated_at,owner,certified_by}'::text[]))) as state
+			from jsonb_each(plant.amended_row(to_jsonb(t)) - '{id,version,updated_at,owner,certified_by,text,reply}'::text[]))) as state
 		from plant.{table} t where @entity_id::uuid is null or id = @entity_id) r
 	full join (
 		select m.entity_id, max(m.version) as version, (array_agg(m.action order by m.version desc))[1] as action,
@@ -73,7 +73,7 @@ var auditRules = []auditRule{
 	where relnamespace = 'plant'::regnamespace and tgenabled not in ('O', 'A') and not tgisinternal
 	union all
 	select 'table', null, t || ': its trigger ' || g || ' is missing' from (
-		select t, unnest(array['_amended', 'next_version', 'truncated']) as g from unnest(array['agents', 'skills', 'job_roles', 'industries', 'teams']) t
+		select t, unnest(array['_amended', 'next_version', 'truncated']) as g from unnest(array['agents', 'skills', 'job_roles', 'industries', 'teams', 'reviews']) t
 		union all select t, unnest(array['append_only', 'append_only_truncate']) from unnest(array['amendments', 'tree_hashes', 'checkpoints']) t
 		union all select 'amendments', 'append_only_delete') needed
 	where not exists (select from pg_trigger where tgrelid = ('plant.' || t)::regclass and tgname = g)`},
@@ -117,6 +117,11 @@ var auditRules = []auditRule{
 	select 'agent' as entity_type, a.id as entity_id, 'its team is not there, another owner''s, or does not know of it' as detail from plant.agents a
 	where a.team_id is not null and not exists (
 		select from plant.teams t where t.id = a.team_id and t.deleted_at is null and (t.owner_issuer, t.owner) = (a.owner_issuer, a.owner) and a.id = any (t.agent_ids))`},
+	{id: "L1-AGENT-04", says: "an agent's ratings are what its reviews make of it, without those that are hidden", sql: `
+	select 'agent' as entity_type, s.agent_id as entity_id, 'its statistics count ' || s.reviews || ' reviews with ' || s.rating_sum || ' stars, and there are ' || r.n || ' with ' || r.stars as detail
+	from plant.agent_statistics s cross join lateral (
+		select count(*) as n, coalesce(sum(rating), 0) as stars from plant.reviews where agent_id = s.agent_id and not hidden) r
+	where (s.reviews, s.rating_sum) <> (r.n, r.stars)`},
 
 	{id: "L1-SKILL-01", says: "a skill's name is its own, in any case", sql: `
 	select 'skill' as entity_type, id as entity_id, 'another skill has its name' as detail
@@ -156,6 +161,13 @@ var auditRules = []auditRule{
 	union all
 	select 'industry', m.entity_id, 'version ' || m.version || ' changed its slug' from plant.amendments m
 	where m.entity_type = 'industry' and m.action not in ('create', 'adopt', 'remove') and m.change::jsonb ? 'slug'`},
+
+	{id: "L1-REVIEW-01", says: "a review is of a hire of its agent that was tried: its trial is over, or it went on", sql: `
+	select 'review' as entity_type, r.id as entity_id, 'its hire is of another agent, is still on trial, or is not there' as detail from plant.reviews r
+	where not exists (select from plant.hires h where h.id = r.hire_id and h.agent_id = r.agent_id and not (h.status = 'trial' and h.trial_ends_at > now()))`},
+	{id: "L1-REVIEW-02", says: "what a review says never changes", sql: `
+	select 'review' as entity_type, m.entity_id, 'version ' || m.version || ' changed what it says' as detail from plant.amendments m
+	where m.entity_type = 'review' and m.action not in ('create', 'remove') and m.change::jsonb ?| '{rating,hire_id,agent_id}'::text[]`},
 }
 
 // incomplete finds certifications of which a part is missing.

@@ -19,7 +19,7 @@ type auditStore struct{ db *database.DB }
 
 // entityTables are the tables of entities, by the type that amendments name.
 var entityTables = []struct{ entityType, table string }{
-	{"agent", "agents"}, {"skill", "skills"}, {"job_role", "job_roles"}, {"industry", "industries"}, {"team", "teams"},
+	{"agent", "agents"}, {"skill", "skills"}, {"job_role", "job_roles"}, {"industry", "industries"}, {"team", "teams"}, {"review", "reviews"},
 }
 
 // ofEach makes one statement of one for each type: in it, {type} and {table} stand for the type.
@@ -59,7 +59,8 @@ func (s auditStore) leaves(ctx context.Context, entity uuid.UUID) (map[int64]aud
 const entityCounts = `
 	select (select count(*) from plant.agents where deleted_at is null) as agent, (select count(*) from plant.skills where deleted_at is null) as skill,
 		(select count(*) from plant.job_roles where deleted_at is null) as job_role, (select count(*) from plant.industries where deleted_at is null) as industry,
-		(select count(*) from plant.teams where deleted_at is null) as team, (select count(*) from plant.amendments) as amendments, now() as ran_at`
+		(select count(*) from plant.teams where deleted_at is null) as team,
+		(select count(*) from plant.reviews) as review, (select count(*) from plant.amendments) as amendments, now() as ran_at`
 
 // maxExamples bounds the violations that a report names of each rule.
 const maxExamples = 20
@@ -80,8 +81,8 @@ const unhurried = `select set_config('statement_timeout', $1, true)`
 func (s auditStore) run(ctx context.Context, within scope) (auditReport, error) {
 	report := auditReport{Compliant: true, ChainsWhole: true, Scope: within, Entities: map[string]int64{}, Rules: []ruleResult{}}
 	type counts struct {
-		Agent, Skill, JobRole, Industry, Team, Amendments int64
-		RanAt                                             time.Time
+		Agent, Skill, JobRole, Industry, Team, Review, Amendments int64
+		RanAt                                                     time.Time
 	}
 	// As the caller, so that a governor's run may see whom pseudonyms stand for.
 	err := s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
@@ -93,7 +94,7 @@ func (s auditStore) run(ctx context.Context, within scope) (auditReport, error) 
 			return err
 		}
 		report.RanAt, report.Amendments = n.RanAt.UTC(), n.Amendments
-		report.Entities = map[string]int64{"agent": n.Agent, "skill": n.Skill, "job_role": n.JobRole, "industry": n.Industry, "team": n.Team}
+		report.Entities = map[string]int64{"agent": n.Agent, "skill": n.Skill, "job_role": n.JobRole, "industry": n.Industry, "team": n.Team, "review": n.Review}
 		report.Rules = report.Rules[:0] // where the transaction is tried again
 		for _, rule := range auditRules {
 			if !rule.concerns(within) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/waooaw/plant/shared/audit"
 	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/config"
 	"github.com/waooaw/plant/shared/database/dbtest"
 	"github.com/waooaw/plant/shared/httpapi"
@@ -69,8 +70,8 @@ func (s service) run(t testing.TB, body string) (auditReport, []string) {
 // busy makes changes of every kind.
 func (s service) busy(t testing.TB) {
 	t.Helper()
-	skill := apitest.Decode[skill](t, s.Do(t, "POST", "/api/v1/skills", s.grace, `{"name":"Zuhören \"ß\" \\ 🌱","category":"soft_skill","description":"tab\there\nline"}`).Want(t, http.StatusCreated)).ID
-	role := apitest.Decode[jobRole](t, s.Do(t, "POST", "/api/v1/job-roles", s.grace, fmt.Sprintf(`{"name":"Role","required_skills":[%q],"seniority_level":"mid"}`, skill)).Want(t, http.StatusCreated)).ID
+	skill := apitest.Decode[catalog.Skill](t, s.Do(t, "POST", "/api/v1/skills", s.grace, `{"name":"Zuhören \"ß\" \\ 🌱","category":"soft_skill","description":"tab\there\nline"}`).Want(t, http.StatusCreated)).ID
+	role := apitest.Decode[catalog.JobRole](t, s.Do(t, "POST", "/api/v1/job-roles", s.grace, fmt.Sprintf(`{"name":"Role","required_skills":[%q],"seniority_level":"mid"}`, skill)).Want(t, http.StatusCreated)).ID
 	s.Do(t, "POST", "/api/v1/skills/"+skill.String()+"/certify", s.grace, `{"level":"expert","evidence_url":"https://e.example","issuer":"Board","expires_at":"2099-01-01T00:00:00Z"}`).Want(t, http.StatusOK)
 	one := apitest.Decode[struct{ ID string }](t, s.Do(t, "POST", "/api/v1/agents", s.ada, with("skill_ids", fmt.Sprintf("[%q]", skill))).Want(t, http.StatusCreated)).ID
 	two := apitest.Decode[struct{ ID string }](t, s.Do(t, "POST", "/api/v1/agents", s.ada, writer).Want(t, http.StatusCreated)).ID

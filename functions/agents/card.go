@@ -33,9 +33,9 @@ func (a agents) card(ctx context.Context, in *struct {
 	return httpapi.AnswerObject(in.Conditional, database.Object[card]{Version: row.Version, JSON: text, Derived: text})
 }
 
-// hiring is the protocol binding of agents whose partners name no address of their own: they are hired, and worked with,
+// hireBinding is the protocol binding of agents whose partners name no address of their own: they are hired, and worked with,
 // through Plant. A client of A2A that does not know it leaves it alone.
-const hiring a2a.TransportProtocol = "urn:plant:hire:1"
+const hireBinding a2a.TransportProtocol = "urn:plant:hire:1"
 
 // makeCard says of an agent what Plant knows. Whatever a card has to have is there.
 func (a agents) makeCard(id uuid.UUID, row cardRow) a2a.AgentCard {
@@ -45,7 +45,7 @@ func (a agents) makeCard(id uuid.UUID, row cardRow) a2a.AgentCard {
 		Name:                row.Name,
 		Description:         cmp.Or(row.Description, row.Specialization),
 		Version:             strconv.FormatInt(row.Version, 10),
-		SupportedInterfaces: []*a2a.AgentInterface{a2a.NewAgentInterface(at, hiring)},
+		SupportedInterfaces: []*a2a.AgentInterface{a2a.NewAgentInterface(at, hireBinding)},
 		DefaultInputModes:   text,
 		DefaultOutputModes:  text,
 		Skills:              skillsOf(row),

@@ -11,19 +11,6 @@ import (
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
-// certification is a governor's word that a skill or a job role is what it says, and where the evidence lies.
-type certification struct {
-	Level       string     `json:"level" enum:"foundation,advanced,expert"`
-	EvidenceURL string     `json:"evidence_url" format:"uri"`
-	Issuer      string     `json:"issuer" doc:"the body that certified"`
-	CertifiedAt time.Time  `json:"certified_at"`
-	ExpiresAt   *time.Time `json:"expires_at" nullable:"true" doc:"null is never"`
-	Expired     bool       `json:"expired"`
-}
-
-// hasExpired is false where there is no certification.
-func (c *certification) hasExpired() bool { return c != nil && c.Expired }
-
 // certificationDraft is a certification as a governor gives it.
 type certificationDraft struct {
 	Level       string     `json:"level" enum:"foundation,advanced,expert"`

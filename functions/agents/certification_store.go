@@ -9,16 +9,6 @@ import (
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
-// A certification stands in columns of the row that it is about. It is answered as one member, of which expired follows
-// from the database's clock. Times are written as encoding/json writes them. Which governor certified is not for everyone:
-// the amendments tell those who may know.
-const certificationColumn = `
-	case when certified_at is not null then json_build_object('level', certification_level, 'evidence_url', certification_evidence_url,
-		'issuer', certification_issuer,
-		'certified_at', rtrim(rtrim(to_char(certified_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z',
-		'expires_at', rtrim(rtrim(to_char(certification_expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z',
-		'expired', coalesce(certification_expires_at <= now(), false)) end as certification`
-
 const (
 	certified = `certification_level = @level, certification_evidence_url = @evidence_url, certification_issuer = @certification_issuer,
 		certified_at = now(), certified_by_issuer = @issuer, certified_by = @certified_by, certification_expires_at = @expires_at`

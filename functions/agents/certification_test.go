@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
@@ -17,7 +18,7 @@ import (
 // certifiable is what skills and job roles answer alike.
 type certifiable struct {
 	Version       int64
-	Certification *certification
+	Certification *catalog.Certification
 }
 
 func TestCertification_Life(t *testing.T) {
@@ -34,8 +35,8 @@ func TestCertification_Life(t *testing.T) {
 		answer := s.Do(t, "POST", path+"/certify", s.grace, body, key("k")).Want(t, http.StatusOK)
 		got := apitest.Decode[certifiable](t, answer)
 		until := time.Date(2999, 5, 6, 5, 8, 9, 120_000_000, time.UTC)
-		want := &certification{Level: "advanced", EvidenceURL: "https://evidence.example/a?b=c#d", Issuer: "Café Board", ExpiresAt: &until}
-		if diff := cmp.Diff(want, got.Certification, cmpopts.IgnoreFields(certification{}, "CertifiedAt")); diff != "" || got.Version != 2 || time.Since(got.Certification.CertifiedAt) > time.Hour {
+		want := &catalog.Certification{Level: "advanced", EvidenceURL: "https://evidence.example/a?b=c#d", Issuer: "Café Board", ExpiresAt: &until}
+		if diff := cmp.Diff(want, got.Certification, cmpopts.IgnoreFields(catalog.Certification{}, "CertifiedAt")); diff != "" || got.Version != 2 || time.Since(got.Certification.CertifiedAt) > time.Hour {
 			t.Errorf("version %d: %s", got.Version, diff)
 		}
 		if again := s.Do(t, "POST", path+"/certify", s.grace, body, key("k")).Want(t, http.StatusOK); again.Body != answer.Body || again.Header.Get("Idempotent-Replayed") != "true" {

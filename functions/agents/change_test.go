@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/database/dbtest"
 	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
@@ -200,10 +201,10 @@ func TestA26_SecondGovernor(t *testing.T) {
 	for _, resource := range []string{"skills", "job-roles"} {
 		path := "/api/v1/" + resource + "/"
 		if resource == "skills" {
-			path += apitest.Decode[skill](t, s.Do(t, "POST", "/api/v1/skills", s.grace, `{"name":"A26","category":"technical"}`).Want(t, http.StatusCreated)).ID.String()
+			path += apitest.Decode[catalog.Skill](t, s.Do(t, "POST", "/api/v1/skills", s.grace, `{"name":"A26","category":"technical"}`).Want(t, http.StatusCreated)).ID.String()
 		} else {
 			draft := fmt.Sprintf(`{"name":"A26","required_skills":[%q],"seniority_level":"mid"}`, s.skill(t, "Needed"))
-			path += apitest.Decode[jobRole](t, s.Do(t, "POST", "/api/v1/job-roles", s.grace, draft).Want(t, http.StatusCreated)).ID.String()
+			path += apitest.Decode[catalog.JobRole](t, s.Do(t, "POST", "/api/v1/job-roles", s.grace, draft).Want(t, http.StatusCreated)).ID.String()
 		}
 		s.Do(t, "POST", path+"/certify", s.grace, body, key("k")).WantProblem(t, http.StatusForbidden, "SELF_APPROVAL")
 		first := s.Do(t, "POST", path+"/certify", heidi, body, key("k")).Want(t, http.StatusOK)
@@ -265,7 +266,7 @@ func TestA27_AccessLog(t *testing.T) {
 		t.Errorf("%d callers in the log, of %d", len(callersOf), len(tokens)-1)
 	}
 	text := s.Log.String()
-	for _, secret := range slices.Concat(tokens[1:], []string{auditKey.Reveal(), "grace", "carl", schedulerEmail}) {
+	for _, secret := range slices.Concat(tokens[1:], []string{auditKey.Reveal(), "grace", "carl", apitest.SchedulerEmail}) {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log holds %.20s…", secret)
 		}

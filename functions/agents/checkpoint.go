@@ -94,7 +94,7 @@ func (c checkpoints) sign(ctx context.Context) ([]byte, error) {
 	}
 	// Out first: what is kept here was kept there.
 	if err := c.out.Write(ctx, text); err != nil {
-		return nil, fmt.Errorf("keep a checkpoint: %w", err)
+		return nil, httpapi.Unavailable.Problem("the checkpoint cannot be kept outside the database now, so none is given").Because(err)
 	}
 	return text, c.tree.keep(ctx, size, text)
 }

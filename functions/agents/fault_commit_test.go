@@ -15,8 +15,10 @@ func (s service) holdCommits(t *testing.T) {
 	t.Helper()
 	s.DB.Exec(t, `create function plant.wait_at_commit() returns trigger language plpgsql security definer as $$ begin
 		perform pg_advisory_xact_lock_shared(1); return null; end $$`)
-	s.DB.Exec(t, `create constraint trigger wait_at_commit after insert or update on plant.agents deferrable initially deferred
-		for each row execute function plant.wait_at_commit()`)
+	for _, table := range []string{"agents", "hires"} {
+		s.DB.Exec(t, `create constraint trigger wait_at_commit after insert or update on plant.`+table+` deferrable initially deferred
+			for each row execute function plant.wait_at_commit()`)
+	}
 }
 
 // C8 and F12: whose commit got lost on its way back is told that it may have happened, and finds out by asking again with
@@ -74,17 +76,18 @@ func TestC8_F12_CommitWithoutAnswer(t *testing.T) {
 	}
 	for name, fault := range faults {
 		for _, request := range []struct {
-			path, body string
-			status     int
+			path, token, body string
+			status            int
 		}{
-			{"/api/v1/agents", writer, http.StatusCreated},
-			{"/api/v1/agents/batch", `{"agents":[` + writer + `]}`, http.StatusOK},
-			{given + "/transfer", `{"owner":"ada"}`, http.StatusOK},
+			{"/api/v1/agents", s.ada, writer, http.StatusCreated},
+			{"/api/v1/agents/batch", s.ada, `{"agents":[` + writer + `]}`, http.StatusOK},
+			{given + "/transfer", s.ada, `{"owner":"ada"}`, http.StatusOK},
+			{given + "/hires", s.carl(t), monthly, http.StatusCreated},
 		} {
 			before := s.effects(t)
 			once := key(strings.ReplaceAll(name, " ", "_"))
 			s.DB.Exec(t, hold)
-			answered := s.goes(t, "POST", request.path, request.body, once)
+			answered := s.goesAs(t, request.token, "POST", request.path, request.body, once)
 			watch.untilBlocked(t, 1)
 			fault.happen()
 			first := (<-answered).WantProblem(t, http.StatusServiceUnavailable, "UNAVAILABLE")
@@ -101,7 +104,7 @@ func TestC8_F12_CommitWithoutAnswer(t *testing.T) {
 			}
 			var again apitest.Answer
 			until(t, healing, name+": asked again", func() bool {
-				again = s.askAgain(t, "POST", request.path, s.ada, request.body, once.Value)
+				again = s.askAgain(t, "POST", request.path, request.token, request.body, once.Value)
 				return again.Status != http.StatusServiceUnavailable
 			})
 			again.Want(t, request.status)
@@ -135,5 +138,5 @@ func TestC8_F12_CommitWithoutAnswer(t *testing.T) {
 // effects is how much was written in all: a creation or a change is one.
 func (s service) effects(t *testing.T) int {
 	t.Helper()
-	return dbtest.Scalar[int](t, s.DB, `select coalesce(sum(version), 0)::int from plant.agents`)
+	return dbtest.Scalar[int](t, s.DB, `select ((select coalesce(sum(version), 0) from plant.agents) + (select coalesce(sum(version), 0) from plant.hires))::int`)
 }

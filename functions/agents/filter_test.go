@@ -47,7 +47,7 @@ func TestI10_NumbersOfAQuery(t *testing.T) {
 	s := start(t)
 	s.publish(t, writer)
 	for _, number := range []string{"0x1p1", "0X1P1", "0_1", "1_0", "inf", "Infinity", "NaN", "nan", "+Inf", "1e400", "1,5", "", "٣", " 1", "1 "} {
-		for _, parameter := range []string{"min_rating", "max_hourly_rate"} {
+		for _, parameter := range []string{"min_rating", "max_hourly_rate", "min_success_rate", "max_p95_duration_ms"} {
 			want := http.StatusUnprocessableEntity
 			if number == "" {
 				want = http.StatusOK // as if it had been left out

@@ -7,10 +7,11 @@ import (
 	_ "github.com/GoogleCloudPlatform/functions-framework-go/funcframework" // vendored for the platform's builder
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
-	"github.com/waooaw/plant/shared/httpapi"
+	"github.com/waooaw/plant/shared/config"
+	"github.com/waooaw/plant/shared/indexing"
 )
 
 // Function is the agents function.
-var Function = httpapi.Function{Name: "agents", Title: "Plant: the catalogue", Register: register}
+var Function = functionOf(config.Load[indexing.Config])
 
 func init() { functions.HTTP("Agents", Function.Handler()) }

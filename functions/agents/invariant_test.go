@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waooaw/plant/shared/catalog"
+	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
@@ -70,27 +71,7 @@ func TestC13_InvariantUnderFaults(t *testing.T) {
 			}
 		})
 	}
-	random := rand.New(rand.NewPCG(seed, workers))
-	faults := []func(){
-		func() { wire.poison(t, `{"type":"reset_peer","attributes":{"timeout":0}}`) },
-		func() {
-			wire.poison(t, fmt.Sprintf(`{"type":"limit_data","attributes":{"bytes":%d}}`, random.IntN(3000)))
-		},
-		func() { wire.poison(t, `{"type":"latency","attributes":{"latency":20,"jitter":20}}`) },
-		func() {
-			wire.cut()
-			wire.mend(t)
-		},
-		func() {
-			s.DB.Exec(t, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'plant' and usename <> current_user`)
-		},
-	}
-	for at := int64(30); at < steps-60; at += 30 {
-		until(t, 30*time.Second, "steps are taken", func() bool { return taken.Load() >= at })
-		faults[random.IntN(len(faults))]()
-		until(t, 30*time.Second, "steps are taken", func() bool { return taken.Load() >= at+10 })
-		wire.heal(t)
-	}
+	wire.breaksAgain(t, rand.New(rand.NewPCG(seed, workers)), watch, &taken, steps)
 	working.Wait()
 	s.recoversReading(t, paths[0], watch)
 	sum := int64(0)
@@ -105,6 +86,31 @@ func TestC13_InvariantUnderFaults(t *testing.T) {
 	}
 	if sum == 0 {
 		t.Error("nothing was done")
+	}
+}
+
+// breaksAgain breaks the network again and again, each time in one of many ways, while steps are taken, and heals it.
+func (n *network) breaksAgain(t *testing.T, random *rand.Rand, watch watcher, taken *atomic.Int64, steps int64) {
+	t.Helper()
+	faults := []func(){
+		func() { n.poison(t, `{"type":"reset_peer","attributes":{"timeout":0}}`) },
+		func() { n.poison(t, fmt.Sprintf(`{"type":"limit_data","attributes":{"bytes":%d}}`, random.IntN(3000))) },
+		func() { n.poison(t, `{"type":"latency","attributes":{"latency":20,"jitter":20}}`) },
+		func() {
+			n.cut()
+			n.mend(t)
+		},
+		func() {
+			if _, err := database.Exec(t.Context(), watch.db, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'plant' and usename <> current_user`); err != nil {
+				t.Error(err)
+			}
+		},
+	}
+	for at := int64(30); at < steps-60; at += 30 {
+		until(t, 30*time.Second, "steps are taken", func() bool { return taken.Load() >= at })
+		faults[random.IntN(len(faults))]()
+		until(t, 30*time.Second, "steps are taken", func() bool { return taken.Load() >= at+10 })
+		n.heal(t)
 	}
 }
 

@@ -2,39 +2,18 @@ package agents
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi"
 )
 
-// jobRole is work that an agent, or a team of them, can fill.
-type jobRole struct {
-	ID              uuid.UUID      `json:"id" format:"uuid"`
-	Name            string         `json:"name"`
-	Description     string         `json:"description"`
-	RequiredSkills  []uuid.UUID    `json:"required_skills" format:"uuid"`
-	SeniorityLevel  string         `json:"seniority_level" enum:"junior,mid,senior"`
-	Industry        *string        `json:"industry" doc:"an industry's slug; null for any"`
-	Specializations []string       `json:"specializations"`
-	Certification   *certification `json:"certification,omitempty" doc:"absent where there is none"`
-	Version         int64          `json:"version"`
-	CreatedAt       time.Time      `json:"created_at"`
-	UpdatedAt       time.Time      `json:"updated_at"`
-}
-
-// Address implements httpapi.Addressed.
-func (j jobRole) Address() string { return "/api/v1/job-roles/" + j.ID.String() }
-
-// Tag implements httpapi.Tagged: a certification expires without a new version.
-func (j jobRole) Tag() (version int64, derived any) { return j.Version, j.Certification.hasExpired() }
-
 // jobRoles answers what is asked of job roles.
 type jobRoles struct {
 	store     jobRoleStore
-	ofJobRole func(ctx context.Context, jobRole uuid.UUID) ([]skill, error)
+	ofJobRole func(ctx context.Context, jobRole uuid.UUID) ([]catalog.Skill, error)
 	cursors   httpapi.Cursors
 }
 
@@ -42,8 +21,8 @@ func (j jobRoles) create(ctx context.Context, in *struct {
 	httpapi.Keyed
 	Body jobRoleDraft
 },
-) (*httpapi.Written[jobRole], error) {
-	return httpapi.Create(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (jobRole, error) {
+) (*httpapi.Written[catalog.JobRole], error) {
+	return httpapi.Create(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (catalog.JobRole, error) {
 		return j.store.create(ctx, tx, in.Body)
 	})
 }
@@ -52,7 +31,7 @@ func (j jobRoles) get(ctx context.Context, in *struct {
 	httpapi.ByID
 	httpapi.Conditional
 },
-) (*httpapi.Versioned[jobRole], error) {
+) (*httpapi.Versioned[catalog.JobRole], error) {
 	found, err := j.store.byID(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -65,7 +44,7 @@ func (j jobRoles) list(ctx context.Context, in *struct {
 	Industry       string `query:"industry" maxLength:"63" doc:"an industry's slug, in any case"`
 	SeniorityLevel string `query:"seniority_level" enum:"junior,mid,senior"`
 },
-) (*httpapi.List[jobRole], error) {
+) (*httpapi.List[catalog.JobRole], error) {
 	part, err := j.cursors.Part(in.Page)
 	if err != nil {
 		return nil, err
@@ -77,7 +56,7 @@ func (j jobRoles) list(ctx context.Context, in *struct {
 	return httpapi.NextPage(j.cursors, in.Page, rows, total)
 }
 
-func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*struct{ Body []skill }, error) {
+func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*struct{ Body []catalog.Skill }, error) {
 	if _, err := j.store.byID(ctx, in.ID); err != nil {
 		return nil, err
 	}
@@ -85,7 +64,7 @@ func (j jobRoles) skills(ctx context.Context, in *httpapi.ByID) (*struct{ Body [
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body []skill }{required}, nil
+	return &struct{ Body []catalog.Skill }{required}, nil
 }
 
 func (j jobRoles) change(ctx context.Context, in *struct {
@@ -93,7 +72,7 @@ func (j jobRoles) change(ctx context.Context, in *struct {
 	httpapi.Precondition
 	Body jobRoleChange
 },
-) (*httpapi.Versioned[jobRole], error) {
+) (*httpapi.Versioned[catalog.JobRole], error) {
 	return written(j.store.change(ctx, in.ID, in.Versions(), in.Body))
 }
 
@@ -109,8 +88,8 @@ func (j jobRoles) restore(ctx context.Context, in *struct {
 	httpapi.Keyed
 	httpapi.ByID
 },
-) (*httpapi.Written[jobRole], error) {
-	return httpapi.Act(ctx, j.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (jobRole, error) {
+) (*httpapi.Written[catalog.JobRole], error) {
+	return httpapi.Act(ctx, j.store.db, in.Keyed, nil, func(ctx context.Context, tx database.Tx) (catalog.JobRole, error) {
 		return j.store.restore(ctx, tx, in.ID)
 	})
 }
@@ -120,8 +99,8 @@ func (j jobRoles) certify(ctx context.Context, in *struct {
 	httpapi.ByID
 	Body certificationDraft
 },
-) (*httpapi.Written[jobRole], error) {
-	return httpapi.Act(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (jobRole, error) {
+) (*httpapi.Written[catalog.JobRole], error) {
+	return httpapi.Act(ctx, j.store.db, in.Keyed, in.Body, func(ctx context.Context, tx database.Tx) (catalog.JobRole, error) {
 		return j.store.certify(ctx, tx, in.ID, in.Body)
 	})
 }

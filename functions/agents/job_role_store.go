@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi"
 )
@@ -18,11 +19,7 @@ type jobRoleStore struct {
 	secondGovernor bool // certification is by another governor than who made or changed it
 }
 
-const jobRoleColumns = `
-	j.id, j.name, j.description, j.required_skills, j.seniority_level, j.industry, j.specializations, ` + certificationColumn + `,
-	j.version, j.created_at, j.updated_at`
-
-var jobRoleRows = rowsOf[jobRole]{table: "plant.job_roles", columns: jobRoleColumns, from: "j", explain: func(constraint string) error {
+var jobRoleRows = rowsOf[catalog.JobRole]{table: "plant.job_roles", columns: catalog.JobRoleColumns, from: "j", explain: func(constraint string) error {
 	switch constraint {
 	case "job_roles_name_key":
 		return httpapi.Conflict.Problem("another job role has this name")
@@ -33,16 +30,16 @@ var jobRoleRows = rowsOf[jobRole]{table: "plant.job_roles", columns: jobRoleColu
 }}
 
 const jobRoleByID = `
-	select ` + jobRoleColumns + ` from plant.job_roles j where j.id = $1 and j.deleted_at is null`
+	select ` + catalog.JobRoleColumns + ` from plant.job_roles j where j.id = $1 and j.deleted_at is null`
 
-func (s jobRoleStore) byID(ctx context.Context, id uuid.UUID) (jobRole, error) {
-	return database.One[jobRole](ctx, s.db, jobRoleByID, id)
+func (s jobRoleStore) byID(ctx context.Context, id uuid.UUID) (catalog.JobRole, error) {
+	return database.One[catalog.JobRole](ctx, s.db, jobRoleByID, id)
 }
 
 var newestJobRoles = database.Order{Key: "j.created_at", Type: "timestamptz", ID: "j.id", Descending: true}
 
 // list reads a part of the job roles, newest first; industry and seniority may be "".
-func (s jobRoleStore) list(ctx context.Context, industry, seniority string, part database.Part) (database.Rows[jobRole], string, error) {
+func (s jobRoleStore) list(ctx context.Context, industry, seniority string, part database.Part) (database.Rows[catalog.JobRole], string, error) {
 	where := database.NewWhere([]string{`j.deleted_at is null`}, nil)
 	if industry != "" {
 		where.And(`j.industry = lower(@industry)`)
@@ -52,8 +49,8 @@ func (s jobRoleStore) list(ctx context.Context, industry, seniority string, part
 		where.And(`j.seniority_level = @seniority`)
 		where.With("seniority", seniority)
 	}
-	return database.List[jobRole](ctx, s.db, database.Listing{
-		Columns: jobRoleColumns, From: `plant.job_roles j`, Where: where, By: newestJobRoles,
+	return database.List[catalog.JobRole](ctx, s.db, database.Listing{
+		Columns: catalog.JobRoleColumns, From: `plant.job_roles j`, Where: where, By: newestJobRoles,
 	}, part)
 }
 
@@ -78,9 +75,9 @@ var createJobRole = jobRoleRows.creating(`
 	insert into plant.job_roles (id, name, description, required_skills, seniority_level, industry, specializations)
 	values (@id, @name, @description, @required_skills, @seniority_level, @industry, @specializations)`)
 
-func (s jobRoleStore) create(ctx context.Context, tx database.Tx, draft jobRoleDraft) (jobRole, error) {
+func (s jobRoleStore) create(ctx context.Context, tx database.Tx, draft jobRoleDraft) (catalog.JobRole, error) {
 	if refusal, err := s.unknown(ctx, tx, draft.RequiredSkills, draft.Industry); err != nil || refusal != nil {
-		return jobRole{}, cmp.Or(err, refusal)
+		return catalog.JobRole{}, cmp.Or(err, refusal)
 	}
 	return jobRoleRows.create(ctx, tx, createJobRole, pgx.NamedArgs{
 		"name": draft.Name, "description": draft.Description, "required_skills": draft.RequiredSkills, "seniority_level": draft.SeniorityLevel,
@@ -102,7 +99,7 @@ var (
 	uncertifyJobRole = jobRoleRows.changing(isLive, isGovernor, isCertified, uncertified)
 )
 
-func (s jobRoleStore) change(ctx context.Context, id uuid.UUID, versions []int64, change jobRoleChange) (found jobRole, err error) {
+func (s jobRoleStore) change(ctx context.Context, id uuid.UUID, versions []int64, change jobRoleChange) (found catalog.JobRole, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
 		refusal, err := s.unknown(ctx, tx, change.RequiredSkills, change.Industry.Value)
 		if err != nil {
@@ -112,7 +109,7 @@ func (s jobRoleStore) change(ctx context.Context, id uuid.UUID, versions []int64
 			"name": change.Name, "description": change.Description.Or(""), "required_skills": change.RequiredSkills,
 			"seniority_level": change.SeniorityLevel, "industry_sent": change.Industry.Sent, "industry": change.Industry.Value,
 			"specializations": change.Specializations.Or([]string{}), "known": refusal == nil,
-		}, because[jobRole](refusal))
+		}, because[catalog.JobRole](refusal))
 		return err
 	})
 	return found, err
@@ -129,23 +126,23 @@ func (s jobRoleStore) delete(ctx context.Context, id uuid.UUID, versions []int64
 		if err != nil {
 			return err
 		}
-		_, err = jobRoleRows.change(ctx, tx, deleteJobRole, id, versions, pgx.NamedArgs{"unused": refusal == nil}, because[jobRole](refusal))
+		_, err = jobRoleRows.change(ctx, tx, deleteJobRole, id, versions, pgx.NamedArgs{"unused": refusal == nil}, because[catalog.JobRole](refusal))
 		return err
 	})
 }
 
-func (s jobRoleStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (jobRole, error) {
+func (s jobRoleStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (catalog.JobRole, error) {
 	return jobRoleRows.restore(ctx, tx, restoreJobRole, id, pgx.NamedArgs{})
 }
 
-func (s jobRoleStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (jobRole, error) {
-	return jobRoleRows.change(ctx, tx, certifyJobRole, id, nil, certificationArgs(ctx, draft, s.secondGovernor), because[jobRole](selfApproval()))
+func (s jobRoleStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (catalog.JobRole, error) {
+	return jobRoleRows.change(ctx, tx, certifyJobRole, id, nil, certificationArgs(ctx, draft, s.secondGovernor), because[catalog.JobRole](selfApproval()))
 }
 
 // uncertify takes a certification back; where there is none, it is not found.
 func (s jobRoleStore) uncertify(ctx context.Context, id uuid.UUID, versions []int64) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		_, err := jobRoleRows.change(ctx, tx, uncertifyJobRole, id, versions, pgx.NamedArgs{}, because[jobRole](database.ErrNotFound))
+		_, err := jobRoleRows.change(ctx, tx, uncertifyJobRole, id, versions, pgx.NamedArgs{}, because[catalog.JobRole](database.ErrNotFound))
 		return err
 	})
 }

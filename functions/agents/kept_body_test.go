@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
@@ -50,7 +51,7 @@ func bodiesOf(t *testing.T, s service) map[string]resourceBodies {
 		"skills": {
 			token: governor, draft: map[string]string{"name": `"Listening"`, "category": `"technical"`, "description": `"D"`},
 			refused: map[string][]string{"name": badNames, "description": badProse, "category": {`"Technical"`, `"other"`, `""`, "null", "1", `["technical"]`}},
-			types:   [3]reflect.Type{reflect.TypeFor[skillDraft](), reflect.TypeFor[skillChange](), reflect.TypeFor[skill]()},
+			types:   [3]reflect.Type{reflect.TypeFor[skillDraft](), reflect.TypeFor[skillChange](), reflect.TypeFor[catalog.Skill]()},
 		},
 		"job-roles": {
 			token: governor,
@@ -63,7 +64,7 @@ func bodiesOf(t *testing.T, s service) map[string]resourceBodies {
 				"industry":        {`"mining"`, `""`, `"` + strings.Repeat("a", 64) + `"`, "1", `"sales\u0000"`},
 				"specializations": {`[""]`, `[" "]`, `["a\nb"]`, `[null]`, `"A"`, `["` + strings.Repeat("a", 101) + `"]`, "[" + strings.TrimSuffix(strings.Repeat(`"a",`, 51), ",") + "]"},
 			},
-			types: [3]reflect.Type{reflect.TypeFor[jobRoleDraft](), reflect.TypeFor[jobRoleChange](), reflect.TypeFor[jobRole]()},
+			types: [3]reflect.Type{reflect.TypeFor[jobRoleDraft](), reflect.TypeFor[jobRoleChange](), reflect.TypeFor[catalog.JobRole]()},
 		},
 		"industries": {
 			token: governor, draft: map[string]string{"name": `"Retail"`, "description": `"D"`},
@@ -201,7 +202,7 @@ func TestKept_BodiesAreTaken(t *testing.T) {
 	if diff := cmp.Diff([]string{"body.required_skills[1]", "body.required_skills[2]", "body.industry"}, got); diff != "" {
 		t.Error(diff)
 	}
-	role := apitest.Decode[jobRole](t, s.Do(t, "POST", "/api/v1/job-roles", s.grace, fmt.Sprintf(
+	role := apitest.Decode[catalog.JobRole](t, s.Do(t, "POST", "/api/v1/job-roles", s.grace, fmt.Sprintf(
 		`{"name":"R","seniority_level":"mid","industry":"SALES","required_skills":[%q,%[1]q],"specializations":["a","a"]}`, known)).Want(t, http.StatusCreated))
 	if len(role.RequiredSkills) != 1 || len(role.Specializations) != 1 || *role.Industry != "sales" {
 		t.Errorf("got %+v", role)

@@ -2,6 +2,7 @@ package agents
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/catalog"
+	"github.com/waooaw/plant/shared/database/dbtest"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
@@ -73,8 +75,28 @@ func (s service) market(t *testing.T) []catalog.Agent {
 		}
 		reviews := random.IntN(3)
 		s.DB.Exec(t, `update plant.agent_statistics set reviews = $2, rating_sum = $3 where agent_id = $1`, agent.ID, reviews, reviews*(1+random.IntN(5)))
+		if i%4 > 0 { // the others have no sample
+			jobs := 10 * (i % 4)
+			s.DB.Exec(t, `update plant.agent_statistics set total_jobs = $2, completed_jobs = $3, duration_samples = 1, p95_duration_ms = $4 where agent_id = $1`,
+				agent.ID, jobs, jobs-i%3, 100.25*float64(i%7))
+		}
 	}
 	return s.all(t, "/api/v1/agents?limit=100&sort=created_at")
+}
+
+// standing is what an agent's answer does not say.
+type standing struct{ Rank, P95 float64 }
+
+// standings are those of all agents; where there is no duration it is endless.
+func (s service) standings(t *testing.T) (all map[uuid.UUID]standing) {
+	t.Helper()
+	text := dbtest.Scalar[[]byte](t, s.DB, `
+		select jsonb_object_agg(agent_id, jsonb_build_object('Rank', (rating_sum + 30.0) / (reviews + 10), 'P95', coalesce(p95_duration_ms, 1e300)))
+		from plant.agent_statistics`)
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func (s service) skill(t *testing.T, name string) uuid.UUID {
@@ -99,7 +121,7 @@ func TestList_FiltersAreWhatTheySay(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	market := s.market(t)
-	skill, role := market[0].SkillIDs[0], *market[0].JobRoleID
+	skill, role, standings := market[0].SkillIDs[0], *market[0].JobRoleID, s.standings(t)
 	tests := map[string]func(catalog.Agent) bool{
 		"industry=SALES":               func(a catalog.Agent) bool { return a.Industry == "sales" },
 		"specialization=wRiting":       func(a catalog.Agent) bool { return a.Specialization == "Writing" },
@@ -112,6 +134,8 @@ func TestList_FiltersAreWhatTheySay(t *testing.T) {
 		"owner=bob":                    func(catalog.Agent) bool { return false },
 		"min_rating=3":                 func(a catalog.Agent) bool { return a.AvgRating >= 3 },
 		"max_hourly_rate=12.5":         func(a catalog.Agent) bool { return a.HourlyRate.String() <= "12.50" },
+		"min_success_rate=0.95":        func(a catalog.Agent) bool { return 20*a.CompletedJobs >= 19*a.TotalJobs && a.TotalJobs > 0 },
+		"max_p95_duration_ms=200.5":    func(a catalog.Agent) bool { return standings[a.ID].P95 <= 200.5 },
 		"updated_since=" + url.QueryEscape(market[20].UpdatedAt.Format("2006-01-02T15:04:05.999999Z07:00")): func(a catalog.Agent) bool {
 			return !a.UpdatedAt.Before(market[20].UpdatedAt)
 		},
@@ -142,13 +166,19 @@ func TestList_FiltersAreWhatTheySay(t *testing.T) {
 func TestList_OrdersAreTotal(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	market := s.market(t)
+	market, standings := s.market(t), s.standings(t)
 	tests := map[string]func(a, b catalog.Agent) int{
 		"created_at":  func(a, b catalog.Agent) int { return a.CreatedAt.Compare(b.CreatedAt) },
 		"updated_at":  func(a, b catalog.Agent) int { return a.UpdatedAt.Compare(b.UpdatedAt) },
 		"name":        func(a, b catalog.Agent) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) },
 		"hourly_rate": func(a, b catalog.Agent) int { return strings.Compare(a.HourlyRate.String(), b.HourlyRate.String()) },
 		"rating":      func(a, b catalog.Agent) int { return cmp.Compare(a.AvgRating, b.AvgRating) },
+		"total_jobs":  func(a, b catalog.Agent) int { return cmp.Compare(a.TotalJobs, b.TotalJobs) },
+		"success_rate": func(a, b catalog.Agent) int {
+			return cmp.Compare(a.CompletedJobs*max(1, b.TotalJobs), b.CompletedJobs*max(1, a.TotalJobs))
+		},
+		"rank_score":      func(a, b catalog.Agent) int { return cmp.Compare(standings[a.ID].Rank, standings[b.ID].Rank) },
+		"p95_duration_ms": func(a, b catalog.Agent) int { return cmp.Compare(standings[a.ID].P95, standings[b.ID].P95) },
 	}
 	for sort, compare := range tests {
 		want := slices.Clone(market)

@@ -1,20 +1,37 @@
 package agents
 
 import (
+	"context"
+
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi"
+	"github.com/waooaw/plant/shared/indexing"
 )
 
+// functionOf returns the function whose writes are embedded as the settings say.
+func functionOf(settings func(context.Context) (indexing.Config, error)) httpapi.Function {
+	return httpapi.Function{Name: "agents", Title: "Plant: the catalogue", Register: func(api *httpapi.API, db *database.DB) error {
+		models, err := indexing.Open(db, settings, api.Log)
+		if err != nil {
+			return err
+		}
+		api.OnClose = models.Close
+		return register(api, db, indexing.New(models, api.Log))
+	}}
+}
+
 // register adds every operation of the function. Who may call one stands beside it; without, anyone may.
-func register(api *httpapi.API, db *database.DB) error {
+func register(api *httpapi.API, db *database.DB, indexer *indexing.Indexer) error {
 	agents := agents{store: newAgentStore(db), cursors: api.Cursors, operations: api.Operations, address: api.Address}
 	skills := skills{store: skillStore{db, api.Settings.Auth.SecondGovernor}, cursors: api.Cursors}
 	jobRoles := jobRoles{store: jobRoleStore{db, api.Settings.Auth.SecondGovernor}, ofJobRole: skills.store.ofJobRole, cursors: api.Cursors}
 	industries := industries{store: industryStore{db}, cursors: api.Cursors}
 	teams := teams{store: teamStore{db}, cursors: api.Cursors}
+	hires := hires{store: hireStore{db}, cursors: api.Cursors}
+	reviews := reviews{store: reviewStore{db}, cursors: api.Cursors}
 	history := history{store: amendmentStore{db}, cursors: api.Cursors}
 	changes := changes{store: amendmentStore{db}, watch: newWatch(amendmentStore{db}.sequenceAll), stopping: api.Stopping()}
 	audits := audits{store: auditStore{db}, amendments: amendmentStore{db}, stream: api.Stream}
@@ -22,13 +39,16 @@ func register(api *httpapi.API, db *database.DB) error {
 	if err != nil {
 		return err
 	}
-	if every := api.Settings.Audit.SequenceEvery; every > 0 {
-		api.AfterWrite = (&sequencer{store: amendmentStore{db}, log: api.Log, every: every}).nudge
+	sequencer := &sequencer{store: amendmentStore{db}, log: api.Log, every: api.Settings.Audit.SequenceEvery}
+	api.AfterWrite = func(ctx context.Context) {
+		sequencer.nudge(ctx)
+		indexer.Soon(ctx)
 	}
 
 	on, doc, creates := api.Operations, httpapi.Doc, httpapi.Creates
 	partner, governor := httpapi.Needs(auth.Partner), httpapi.Needs(auth.Governor)
 	partnerOrService := httpapi.Needs(auth.Partner, auth.Service)
+	customer, customerOrPartner := httpapi.Needs(auth.Customer), httpapi.Needs(auth.Customer, auth.Partner)
 	fresh, scheduled := httpapi.Fresh, httpapi.Scheduled
 
 	huma.Post(on, "/api/v1/agents", agents.create, doc("Publish an agent"), partner, creates)
@@ -83,6 +103,16 @@ func register(api *httpapi.API, db *database.DB) error {
 	huma.Post(on, "/api/v1/teams/{id}/restore", teams.restore, doc("Bring a deleted team back"), partner)
 	huma.Put(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.addAgent, doc("Let an agent into a team"), partner)
 	huma.Delete(on, "/api/v1/teams/{id}/agents/{agent_id}", teams.removeAgent, doc("Take an agent out of a team"), partner)
+
+	huma.Post(on, "/api/v1/agents/{id}/hires", hires.create, doc("Hire an agent, on trial at first"), customer, creates)
+	huma.Get(on, "/api/v1/hires", hires.list, doc("List your hires, or those of your agents"), customerOrPartner)
+	huma.Get(on, "/api/v1/hires/{id}", hires.get, doc("Get a hire"), customerOrPartner)
+	huma.Put(on, "/api/v1/hires/{id}/status", hires.setStatus, doc("Go on with a trial, or cancel it; end a hire"), customerOrPartner)
+	huma.Post(on, "/api/v1/hires/{id}/review", reviews.create, doc("Review a hire, once"), customer, creates)
+	huma.Get(on, "/api/v1/hires/{id}/review", reviews.get, doc("Get the review of a hire"), customerOrPartner)
+	huma.Post(on, "/api/v1/hires/{id}/review/reply", reviews.reply, doc("Reply to the review of a hire of your agent, once"), partner)
+	huma.Put(on, "/api/v1/hires/{id}/review/hidden", reviews.hide, doc("Hide a review, or show it again"), governor)
+	huma.Get(on, "/api/v1/agents/{id}/reviews", reviews.list, doc("List the reviews of an agent"))
 
 	huma.Get(on, "/api/v1/changes", changes.list, doc("Follow all changes of the catalogue"), fresh, httpapi.Lasts(maxWait+answerTime))
 	huma.Post(on, "/internal/sequence", checkpoints.sequence, doc("Give all changes their places, and sign the tree over them"), scheduled)

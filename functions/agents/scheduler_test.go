@@ -1,70 +1,19 @@
 package agents
 
 import (
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/catalog"
-	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
-const (
-	schedulerEmail    = "scheduler@plant.example"
-	schedulerAudience = "https://plant.example/internal"
-)
-
-// startScheduled runs the function with a service account of another issuer, as Google is one, and returns its token.
+// startScheduled runs the function with a service account, and returns its token.
 func startScheduled(t *testing.T, opts ...apitest.Option) (s service, token string) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	segment := func(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-	text := func(v any) []byte {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Error(err)
-		}
-		return b
-	}
-	var url string
-	documents := http.NewServeMux()
-	documents.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(text(map[string]string{"issuer": url, "jwks_uri": url + "/keys"}))
-	})
-	documents.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(text(map[string]any{"keys": []map[string]string{
-			{"kty": "RSA", "kid": "k", "alg": "RS256", "use": "sig", "n": segment(key.N.Bytes()), "e": "AQAB"},
-		}}))
-	})
-	issuer := httptest.NewServer(documents)
-	t.Cleanup(issuer.Close)
-	url = issuer.URL
-
-	signed := segment(text(map[string]string{"alg": "RS256", "kid": "k", "typ": "JWT"})) + "." + segment(text(map[string]any{
-		"iss": url, "sub": "1", "aud": schedulerAudience, "email": schedulerEmail, "email_verified": true, "exp": time.Now().Add(time.Hour).Unix(),
-	}))
-	digest := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	s = start(t, append(opts, func(settings *httpapi.Settings) {
-		settings.Auth.Services = auth.Services{{Issuer: url, Email: schedulerEmail}}
-		settings.Auth.ServiceAudience = schedulerAudience
-	})...)
-	return s, signed + "." + segment(signature)
+	token, known := apitest.Scheduler(t)
+	return start(t, append(opts, known)...), token
 }
 
 // A scheduler may say of any agent whether it works, under the same conditions as its owner, and nothing else.

@@ -22,7 +22,10 @@ type sequencer struct {
 }
 
 // nudge sequences in the background, as often as is configured at most, and never makes anybody wait.
-func (s *sequencer) nudge() {
+func (s *sequencer) nudge(ctx context.Context) {
+	if s.every <= 0 {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); s.running || now.Before(s.next) {
@@ -30,7 +33,7 @@ func (s *sequencer) nudge() {
 	}
 	s.running = true
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), sequencingTimeout)
+		ctx, cancel := context.WithTimeout(ctx, sequencingTimeout)
 		defer cancel()
 		if _, err := s.store.sequence(ctx, false); err != nil {
 			s.log.WarnContext(ctx, "amendments were not sequenced after a write; the next reader does it", "error", err)

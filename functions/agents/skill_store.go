@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/database"
 	"github.com/waooaw/plant/shared/httpapi"
 )
@@ -16,12 +17,7 @@ type skillStore struct {
 	secondGovernor bool // certification is by another governor than who made or changed it
 }
 
-const skillColumns = `
-	k.id, k.name, k.description, k.category, ` + certificationColumn + `, k.version, k.created_at, k.updated_at,
-	(select count(*) from plant.agent_skills l join plant.agents a on a.id = l.agent_id
-		where l.skill_id = k.id and a.deleted_at is null) as agents_with_skill`
-
-var skillRows = rowsOf[skill]{table: "plant.skills", columns: skillColumns, from: "k", explain: func(constraint string) error {
+var skillRows = rowsOf[catalog.Skill]{table: "plant.skills", columns: catalog.SkillColumns, from: "k", explain: func(constraint string) error {
 	switch constraint {
 	case "skills_name_key":
 		return httpapi.Conflict.Problem("another skill has this name")
@@ -32,40 +28,40 @@ var skillRows = rowsOf[skill]{table: "plant.skills", columns: skillColumns, from
 }}
 
 const skillByID = `
-	select ` + skillColumns + ` from plant.skills k where k.id = $1 and k.deleted_at is null`
+	select ` + catalog.SkillColumns + ` from plant.skills k where k.id = $1 and k.deleted_at is null`
 
-func (s skillStore) byID(ctx context.Context, id uuid.UUID) (skill, error) {
-	return database.One[skill](ctx, s.db, skillByID, id)
+func (s skillStore) byID(ctx context.Context, id uuid.UUID) (catalog.Skill, error) {
+	return database.One[catalog.Skill](ctx, s.db, skillByID, id)
 }
 
 var newestSkills = database.Order{Key: "k.created_at", Type: "timestamptz", ID: "k.id", Descending: true}
 
 // list reads a part of the skills, newest first; category may be "".
-func (s skillStore) list(ctx context.Context, category string, part database.Part) (database.Rows[skill], string, error) {
+func (s skillStore) list(ctx context.Context, category string, part database.Part) (database.Rows[catalog.Skill], string, error) {
 	where := database.NewWhere([]string{`k.deleted_at is null`}, nil)
 	if category != "" {
 		where.And(`k.category = @category`)
 		where.With("category", category)
 	}
-	return database.List[skill](ctx, s.db, database.Listing{
-		Columns: skillColumns, From: `plant.skills k`, Where: where, By: newestSkills,
+	return database.List[catalog.Skill](ctx, s.db, database.Listing{
+		Columns: catalog.SkillColumns, From: `plant.skills k`, Where: where, By: newestSkills,
 	}, part)
 }
 
 const skillsOfJobRole = `
-	select ` + skillColumns + ` from plant.job_role_skills r join plant.skills k on k.id = r.skill_id
+	select ` + catalog.SkillColumns + ` from plant.job_role_skills r join plant.skills k on k.id = r.skill_id
 	where r.job_role_id = $1 and k.deleted_at is null
 	order by lower(k.name), k.id`
 
 // ofJobRole returns the skills that a job role requires, by name; none where there is no such role.
-func (s skillStore) ofJobRole(ctx context.Context, jobRole uuid.UUID) ([]skill, error) {
-	return database.All[skill](ctx, s.db, skillsOfJobRole, jobRole)
+func (s skillStore) ofJobRole(ctx context.Context, jobRole uuid.UUID) ([]catalog.Skill, error) {
+	return database.All[catalog.Skill](ctx, s.db, skillsOfJobRole, jobRole)
 }
 
 var createSkill = skillRows.creating(`
 	insert into plant.skills (id, name, description, category) values (@id, @name, @description, @category)`)
 
-func (s skillStore) create(ctx context.Context, tx database.Tx, draft skillDraft) (skill, error) {
+func (s skillStore) create(ctx context.Context, tx database.Tx, draft skillDraft) (catalog.Skill, error) {
 	return skillRows.create(ctx, tx, createSkill, pgx.NamedArgs{"name": draft.Name, "description": draft.Description, "category": draft.Category})
 }
 
@@ -78,7 +74,7 @@ var (
 	uncertifySkill = skillRows.changing(isLive, isGovernor, isCertified, uncertified)
 )
 
-func (s skillStore) change(ctx context.Context, id uuid.UUID, versions []int64, change skillChange) (found skill, err error) {
+func (s skillStore) change(ctx context.Context, id uuid.UUID, versions []int64, change skillChange) (found catalog.Skill, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
 		found, err = skillRows.change(ctx, tx, changeSkill, id, versions, pgx.NamedArgs{
 			"name": change.Name, "description": change.Description.Or(""), "category": change.Category,
@@ -99,23 +95,23 @@ func (s skillStore) delete(ctx context.Context, id uuid.UUID, versions []int64) 
 		if err != nil {
 			return err
 		}
-		_, err = skillRows.change(ctx, tx, deleteSkill, id, versions, pgx.NamedArgs{"unused": refusal == nil}, because[skill](refusal))
+		_, err = skillRows.change(ctx, tx, deleteSkill, id, versions, pgx.NamedArgs{"unused": refusal == nil}, because[catalog.Skill](refusal))
 		return err
 	})
 }
 
-func (s skillStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (skill, error) {
+func (s skillStore) restore(ctx context.Context, tx database.Tx, id uuid.UUID) (catalog.Skill, error) {
 	return skillRows.restore(ctx, tx, restoreSkill, id, pgx.NamedArgs{})
 }
 
-func (s skillStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (skill, error) {
-	return skillRows.change(ctx, tx, certifySkill, id, nil, certificationArgs(ctx, draft, s.secondGovernor), because[skill](selfApproval()))
+func (s skillStore) certify(ctx context.Context, tx database.Tx, id uuid.UUID, draft certificationDraft) (catalog.Skill, error) {
+	return skillRows.change(ctx, tx, certifySkill, id, nil, certificationArgs(ctx, draft, s.secondGovernor), because[catalog.Skill](selfApproval()))
 }
 
 // uncertify takes a certification back; where there is none, it is not found.
 func (s skillStore) uncertify(ctx context.Context, id uuid.UUID, versions []int64) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		_, err := skillRows.change(ctx, tx, uncertifySkill, id, versions, pgx.NamedArgs{}, because[skill](database.ErrNotFound))
+		_, err := skillRows.change(ctx, tx, uncertifySkill, id, versions, pgx.NamedArgs{}, because[catalog.Skill](database.ErrNotFound))
 		return err
 	})
 }

@@ -286,12 +286,26 @@ func TestCompare(t *testing.T) {
 	if len(got) != 2 || got[0].ID.String() != b || got[1].ID.String() != a || !cmp.Equal(got[0].Skills, []string{"Listening"}) || len(got[1].Skills) != 0 {
 		t.Errorf("compared %+v", got)
 	}
+	s.DB.Exec(t, `select plant.make_event_day((now() at time zone 'UTC')::date - n) from generate_series(0, 60) n`)
+	s.DB.Exec(t, `insert into plant.job_events (agent_id, event_id, occurred_at, job_id, kind, duration_ms, received_at)
+		select $1, 'e' || n, at, 'j' || n, case when n = 3 then 'job_failed' else 'job_completed' end::plant.job_event_kind, 1000, at
+		from (select n, now() - n * interval '10 days' as at from generate_series(1, 4) n) e`, a)
+	for window, want := range map[string][2]int64{"": {2, 2}, "24h": {0, 0}, "7d": {0, 0}, "30d": {2, 2}, "90d": {4, 3}, "all": {4, 3}} {
+		query := "/api/v1/agents/compare?ids=" + b + "," + a
+		if window != "" {
+			query += "&window=" + window
+		}
+		got := apitest.Decode[struct{ Agents []comparedAgent }](t, s.Do(t, "GET", query, "", "").Want(t, http.StatusOK)).Agents
+		if m := got[1].Measured; m.TotalJobs != want[0] || m.SampleSize != want[0] || m.CompletedJobs != want[1] || m.AgentID.String() != a || got[0].Measured.TotalJobs != 0 || got[0].Measured.SuccessRate != nil {
+			t.Errorf("%s: measured %+v, want %v", window, m, want)
+		}
+	}
 	const absent = "01900000-0000-7000-8000-00000000dead"
 	problem := s.Do(t, "GET", "/api/v1/agents/compare?ids="+a+","+absent, "", "").WantProblem(t, http.StatusNotFound, "NOT_FOUND")
 	if !strings.Contains(problem.Body, absent) {
 		t.Errorf("the one that is missing is not named: %s", problem.Body)
 	}
-	for _, query := range []string{"", "?ids=" + a, "?ids=" + a + "," + a, "?ids=x,y", "?ids=" + strings.TrimSuffix(strings.Repeat(a+",", 9), ",")} {
+	for _, query := range []string{"", "?window=7d", "?window=1h&ids=" + a + "," + b, "?ids=" + a, "?ids=" + a + "," + a, "?ids=x,y", "?ids=" + strings.TrimSuffix(strings.Repeat(a+",", 9), ",")} {
 		s.Do(t, "GET", "/api/v1/agents/compare"+query, "", "").WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
 	}
 }

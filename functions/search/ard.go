@@ -179,7 +179,7 @@ func (a ard) matches(ctx context.Context, text string, wanted ardFilter) (rankin
 	found, err := a.find(ctx, norm.NFC.String(text), filter, false, maxFound)
 	matches := make(ranking, len(found))
 	for i, one := range found {
-		matches[i] = ranked{one.ID, uint8(math.Round(min(max(one.Score, 0), 1) * 100))}
+		matches[i] = rankedAs(one.ID, one.Score)
 	}
 	return matches, err
 }
@@ -193,7 +193,7 @@ func (a ard) results(ctx context.Context, wanted ardFilter, page ranking) ([]ard
 	rows, err := a.store.entries(ctx, a.where(conditions, args), page.ids())
 	results := make([]ardResult, 0, len(rows))
 	for _, row := range rows {
-		results = append(results, ardResult{CatalogEntry: row.CatalogEntry, Score: page.score(row.ID), Source: a.source})
+		results = append(results, ardResult{CatalogEntry: row.CatalogEntry, Score: int(math.Round(100 * page.score(row.ID))), Source: a.source})
 	}
 	return results, err
 }
@@ -311,21 +311,25 @@ func (a ard) list(ctx context.Context, in *struct {
 		return nil, httpapi.Invalid.Problem(err.Error(), &httpapi.Fault{Location: "query.orderBy", Message: err.Error()})
 	}
 	scope := "ard/agents " + order + " " + in.Filter
-	part := database.Part{Limit: in.PageSize, Count: "exact"}
+	part := database.Part{Limit: in.PageSize}
 	if in.PageToken != "" {
 		position, ok := a.cursors.Open(scope, in.PageToken)
 		if !ok {
 			return nil, badToken("query.pageToken")
 		}
-		part.After, part.Count = position, ""
+		part.After = position
 	}
-	rows, total, err := a.store.list(ctx, a.where(conditions, args), order, part)
+	rows, err := a.store.list(ctx, a.where(conditions, args), order, part)
 	if err != nil {
 		return nil, err
 	}
 	answer := ardList{Items: entriesJSON{rows.JSON}}
-	if count, err := strconv.ParseInt(total, 10, 64); err == nil {
-		answer.Total = &count
+	if part.After == nil {
+		total, err := a.store.count(ctx, a.where(conditions, args))
+		if err != nil {
+			return nil, err
+		}
+		answer.Total = &total
 	}
 	if rows.Next != nil {
 		answer.PageToken, err = a.cursors.Seal(scope, rows.Next)

@@ -15,11 +15,11 @@ type manifest struct {
 		DisplayName      string `json:"displayName"`
 		DocumentationURL string `json:"documentationUrl" format:"uri"`
 	} `json:"host"`
-	Entries []offer `json:"entries"`
+	Entries []offering `json:"entries"`
 }
 
-// offer is an entry of the manifest.
-type offer struct {
+// offering is an entry of the manifest.
+type offering struct {
 	Identifier            string   `json:"identifier"`
 	DisplayName           string   `json:"displayName"`
 	Type                  string   `json:"type"`
@@ -47,7 +47,7 @@ type mcpRemote struct {
 }
 
 func (a ard) catalog(context.Context, *struct{}) (*struct{ Body manifest }, error) {
-	answer := manifest{SpecVersion: "1.0", Entries: []offer{{
+	answer := manifest{SpecVersion: "1.0", Entries: []offering{{
 		Identifier: "urn:air:" + a.publisher + ":registry:agents", DisplayName: "Plant: AI agents for hire", Type: "application/ai-registry+json", URL: a.source,
 		Description:           "A registry of AI agents that can be searched, compared, tried and hired.",
 		Tags:                  []string{"registry", "search", "agents", "marketplace"},

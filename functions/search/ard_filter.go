@@ -149,6 +149,7 @@ func (p *filterParser) quoted() (string, error) {
 type ardField struct {
 	condition string // on an agent a: its values are the argument %s
 	facet     string // joins a with f (value), for its counts; "" where it has none
+	name      string // of a value b.value, where that stands for another
 	isTime    bool   // its condition begins with what an operator and a time follow
 	isProse   bool   // commas belong to it
 }
@@ -162,7 +163,7 @@ var ardFields = map[string]ardField{
 	"identifier":              {condition: `a.id = any (%s::uuid[])`},
 	"displayName":             {condition: `lower(a.name) collate "C" = any (array(select lower(v) from unnest(%s::text[]) v))`, isProse: true},
 	"tags":                    {condition: `a.tags && %s::text[]`, facet: ` cross join unnest(a.tags) f (value)`},
-	"capabilities":            {condition: `exists (select from plant.agent_skills l join plant.skills k on k.id = l.skill_id where l.agent_id = a.id and k.name = any (%s::text[]))`, facet: ` join plant.agent_skills l on l.agent_id = a.id join (select id, name as value from plant.skills) f on f.id = l.skill_id`},
+	"capabilities":            {condition: `exists (select from plant.agent_skills l join plant.skills k on k.id = l.skill_id where l.agent_id = a.id and k.name = any (%s::text[]))`, facet: ` join (select agent_id, skill_id as value from plant.agent_skills) f on f.agent_id = a.id`, name: `(select k.name from plant.skills k where k.id = b.value)`},
 	"version":                 {condition: `a.version::text = any (%s::text[])`, facet: ` cross join lateral (values (a.version::text)) f (value)`},
 	"metadata.industry":       {condition: `a.industry = any (%s::text[])`, facet: ` cross join lateral (values (a.industry)) f (value)`},
 	"metadata.specialization": {condition: `lower(a.specialization) = any (array(select lower(v) from unnest(%s::text[]) v))`, facet: ` cross join lateral (values (a.specialization)) f (value)`, isProse: true},

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
 
 // I14: whatever is no filter is refused within 50 ms, and says where it is wrong.
@@ -24,13 +26,15 @@ func TestI14_ARDFilters(t *testing.T) {
 		"SQL": "type='a'; drop table plant.agents", "quote and SQL": "type='a'' or 1=1 --", "a value too long": "displayName='" + strings.Repeat("é", 300) + "'",
 	} {
 		address := listAddress("filter", filter)
-		begin := time.Now()
-		answer := r.Do(t, "GET", address, "", "")
-		if took := time.Since(begin); took > 50*time.Millisecond {
-			begin = time.Now() // the machine may have been busy, once
-			if answer = r.Do(t, "GET", address, "", ""); time.Since(begin) > 50*time.Millisecond {
-				t.Errorf("%s: took %s and %s", name, took, time.Since(begin))
-			}
+		var answer apitest.Answer
+		took := time.Hour
+		for tries := 0; tries < 5 && took > 50*time.Millisecond; tries++ { // the machine may be busy with other tests
+			begin := time.Now()
+			answer = r.Do(t, "GET", address, "", "")
+			took = time.Since(begin)
+		}
+		if took > 50*time.Millisecond {
+			t.Errorf("%s: took %s", name, took)
 		}
 		r.refuses(t, name, answer)
 	}

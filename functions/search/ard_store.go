@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -86,13 +87,20 @@ var ardOrders = map[string]database.Order{
 	},
 }
 
-func (s ardStore) list(ctx context.Context, where *database.Where, order string, part database.Part) (database.Rows[CatalogEntry], string, error) {
-	return database.List[CatalogEntry](ctx, s.db, database.Listing{
+// list reads a part of the entries that pass the filter.
+func (s ardStore) list(ctx context.Context, where *database.Where, order string, part database.Part) (database.Rows[CatalogEntry], error) {
+	rows, _, err := database.List[CatalogEntry](ctx, s.db, database.Listing{
 		Columns: entryColumns, From: catalog.AgentFrom, Where: where, By: ardOrders[order],
 	}, part)
+	return rows, err
 }
 
-// bucketRow is one value of a facet, and how many agents have it; beyond counts those of all values that are not shown.
+// count counts them. No filter asks for statistics, so they are not joined: that takes a sixth of the time.
+func (s ardStore) count(ctx context.Context, where *database.Where) (int64, error) {
+	return database.Scalar[int64](ctx, s.db, `select count(*) from plant.agents a`+where.SQL(), where.Args)
+}
+
+// bucketRow is one value of a facet, and how many agents have it; total counts those of all values.
 type bucketRow struct {
 	Value string
 	Count int64
@@ -108,8 +116,11 @@ func (s ardStore) facet(ctx context.Context, field ardField, where *database.Whe
 	}
 	where.With("ard_min_count", minCount)
 	where.With("ard_limit", limit)
+	name := cmp.Or(field.name, `b.value`)
 	return database.All[bucketRow](ctx, s.db, `
 	select value, count, (sum(count) over ())::bigint as total
-	from (select f.value, count(*) as count from plant.agents a`+field.facet+where.SQL()+` group by f.value having count(*) >= @ard_min_count) b
+	from (
+		select `+name+` as value, b.count
+		from (select f.value, count(*) as count from plant.agents a`+field.facet+where.SQL()+` group by f.value having count(*) >= @ard_min_count) b) n
 	order by count desc, value collate "C" limit @ard_limit`, where.Args)
 }

@@ -121,15 +121,15 @@ func (r registry) explore(t testing.TB, body string) map[string]ardFacet {
 	return apitest.Decode[ardFacets](t, r.valid(t, "ExploreResponse", r.Do(t, "POST", "/api/v1/ard/explore", "", body))).Facets
 }
 
-type listed struct {
+type ardListed struct {
 	Items     []CatalogEntry
 	Total     *int64
 	PageToken string
 }
 
-func (r registry) list(t testing.TB, parameters ...string) listed {
+func (r registry) list(t testing.TB, parameters ...string) ardListed {
 	t.Helper()
-	return apitest.Decode[listed](t, r.valid(t, "ListResponse", r.Do(t, "GET", listAddress(parameters...), "", "")))
+	return apitest.Decode[ardListed](t, r.valid(t, "ListResponse", r.Do(t, "GET", listAddress(parameters...), "", "")))
 }
 
 func listAddress(parameters ...string) string {
@@ -238,6 +238,11 @@ func TestARD_SearchFiltersAndPages(t *testing.T) {
 		"an altered token":       `{"query":{"text":"zebra"},"pageToken":"` + page.PageToken[:len(page.PageToken)-2] + `"}`,
 		"an unknown field":       `{"query":{"text":"zebra","filter":{"trustManifest.attestations.type":["SOC2"]}}}`,
 		"a filter of a number":   `{"query":{"text":"zebra","filter":{"tags":[1]}}}`,
+		"a filter of null":       `{"query":{"text":"zebra","filter":{"tags":null}}}`,
+		"a filter of an object":  `{"query":{"text":"zebra","filter":{"tags":{"a":"b"}}}}`,
+		"no filter but null":     `{"query":{"text":"zebra","filter":null}}`,
+		"no times":               `{"query":{"text":"zebra","filter":{"createdAfter":[]}}}`,
+		"no body but null":       `null`,
 		"an unknown member":      `{"query":{"text":"zebra"},"limit":1}`,
 		"no text":                `{"query":{}}`,
 		"a blank text":           `{"query":{"text":" "}}`,
@@ -400,7 +405,7 @@ func TestA18_ARDHidesTheDeleted(t *testing.T) {
 		}
 	}
 	all := r.Do(t, "GET", "/api/v1/ard/agents", "", "")
-	if got := apitest.Decode[listed](t, r.valid(t, "ListResponse", all)); *got.Total != 1 {
+	if got := apitest.Decode[ardListed](t, r.valid(t, "ListResponse", all)); *got.Total != 1 {
 		t.Errorf("%d in all", *got.Total)
 	}
 	for _, answer := range append(asked, all, r.Do(t, "GET", listAddress("filter", "identifier='urn:air:plant.example:agents:"+gone.String()+"'"), "", "")) {

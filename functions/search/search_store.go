@@ -2,10 +2,12 @@ package search
 
 import (
 	"context"
+	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
 
-	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/database"
 )
@@ -13,146 +15,289 @@ import (
 // searchStore is the SQL of searches.
 type searchStore struct{ db *database.DB }
 
-// The measures of the ranking. They are SQL, so that the planner sees them.
+// The measures of the ranking. They are SQL, so that the planner sees them. The weights are tuned on the macro mean of a
+// collection of queries with labels, see scripts/searcheval.
 const (
 	// maxWords of a query are looked for.
-	maxWords = `16`
-	// enough agents are candidates by one word, or by all together; no fewer than the highest limit, so that whatever
-	// else is left out, as many are answered as there are.
-	enough = `100`
-	// alike is the least trigram similarity of a misspelt word to the one that was meant; unrelated words stay below. The
-	// index goes down to pg_trgm.similarity_threshold, which is 0.3. They differ in length by as many letters as slips.
-	alike, slips = `0.4`, `2`
-	// swapped is the likeness of a word to itself with two neighbouring letters swapped, which trigrams see too little of.
-	swapped = `0.8`
-	// meant words are taken for a misspelt one at most.
-	meant = `3`
-	// places are what a word counts in D description, C tags and industry, B specialization and skills, A name; and
-	// once is what ts_rank makes of a single occurrence, 6/π² of that.
-	places, once = `'{0.2, 0.4, 0.6, 1}'`, `0.6079`
-	// telling is the least share of the query that one word of it has to be to find agents by itself.
-	telling = `0.05`
+	maxWords = `24`
+	// manyTexts is how many texts with a word are manyTexts when it is asked for; of more, the indexer knows how many there are.
+	manyTexts = `1000`
+	// postings are read of each word, the best first, where no filter leaves some out; with a filter they cost more.
+	postings, postingsFiltered = `1000`, `200`
+	// nearest vectors are candidates, and candidates of words; maxFound of both together are ranked.
+	nearest, candidates = `100`, `200`
+	// likeIt words are taken for one that no text has: those no less alike than nearAsLike of the one most alike. The
+	// trigrams' index goes down to pg_trgm.similarity_threshold, which is 0.3. Trigrams see too little of two neighbouring
+	// letters that are swapped.
+	likeIt, nearAsLike, swapped = `5`, `0.6`, `0.8`
+	// guess is what a word that is taken for another counts at the most, and unknown what one counts in vain that nothing
+	// is like, of what a word that one text has would count.
+	guess, unknown = `0.9`, `1`
+	// The weights of meaning, and of the likeness of a whole name, beside 1 of the words.
+	meaningWeight, nameWeight = `1.25`, `0.3`
+	// floor is the least score that is an answer.
+	floor = `0.1`
 )
 
+// maxFound texts are found for one query, however they are asked for.
+const maxFound = 200
+
+// kind is what is looked for.
+type kind string
+
+// The kinds as the index knows them.
+const (
+	agentKind   kind = "a"
+	skillKind   kind = "s"
+	jobRoleKind kind = "j"
+)
+
+// finding is what a search is made of.
+type finding struct {
+	query string
+	kind  kind
+	// where is what agents have to pass; nil asks for nothing.
+	where *database.Where
+	// narrow is that so few pass that each of them is looked at.
+	narrow bool
+	meaning
+}
+
+// meaning is what a query means to the model that serves.
+type meaning struct {
+	slot   int
+	vector []float32 // nil where the query says nothing to the model, or there is none
+	// share of the query that the model knows, and baseline, the likeness of texts that have nothing in common.
+	share, baseline float64
+}
+
+// scores are what each leg of the search makes of a text.
+type scores struct {
+	Score        float64
+	WordsScore   float64
+	WordsRank    *int64
+	TyposScore   float64
+	TyposRank    *int64
+	MeaningScore float64
+	MeaningRank  *int64
+	NameScore    float64
+	NameRank     *int64
+}
+
+// rest is what was found beyond the limit, in order.
+type rest struct {
+	RestIDs    []uuid.UUID
+	RestScores []float64
+}
+
+// sql makes the statement that finds columns of from, which knows what it finds as best.id. Every look into an index passes
+// the filter itself, so that what it hides takes no one's place.
+func (f finding) sql(columns, from string) string {
+	// What the filter leaves, as a condition on an id. The left join falls away where it asks nothing of the statistics.
+	passes := func(id string) string { return "" }
+	if f.where != nil && f.where.SQL() != "" {
+		passes = func(id string) string {
+			return ` join lateral (select from plant.agents a left join plant.agent_statistics s on s.agent_id = a.id` + f.where.SQL() + ` and a.id = ` + id + `) pass on true`
+		}
+	}
+	read := postings
+	if passes("") != "" {
+		read = postingsFiltered
+	}
+	// How many texts have a stem.
+	const frequency = `
+		left join plant.search_frequencies f on f.kind = 'KIND' and f.stem = STEM
+		cross join lateral (select count(*) as documents from (
+			select from plant.search_postings p where f.documents is null and p.kind = 'KIND' and p.stem = STEM limit ` + manyTexts + `) p) c`
+	frequencyOf := func(stem string) string { return strings.ReplaceAll(frequency, "STEM", stem) }
+	const rarity = `(0.2 + ln(1 + (greatest(n.documents, w.documents) - w.documents + 0.5) / (w.documents + 0.5)))`
+	text := `
+	with asked as materialized ( -- the words of the query but for stop words
+		select lexeme as word, (tsvector_to_array(to_tsvector('english', lexeme)))[1] as stem
+		from unnest(to_tsvector('simple', plant.plain(@query::text)))
+		where to_tsvector('english', lexeme) <> ''
+		order by positions[1], lexeme limit ` + maxWords + `),
+	texts as materialized (
+		select greatest(1, coalesce((select documents from plant.search_frequencies where kind = 'KIND' and stem = ''),
+			(select count(*) from (select from plant.search_documents where kind = 'KIND' limit ` + manyTexts + `) d)))::float8 as documents),
+	words as materialized (
+		select a.word, a.stem, coalesce(f.documents, c.documents) as documents from asked a` + frequencyOf(`a.stem`) + `),
+	alike as materialized ( -- words like those that no text has
+		select w.word, l.stem, max(l.alike) as alike
+		from words w cross join lateral (
+			select (tsvector_to_array(to_tsvector('english', k.word)))[1] as stem, alike
+			from (
+				select k.word, similarity(k.word, w.word) as alike from plant.search_words k where k.kind = 'KIND' and k.word % w.word
+				union all
+				select k.word, ` + swapped + ` from plant.search_words k where k.kind = 'KIND' and k.word = any (array(
+					select overlay(w.word placing reverse(substr(w.word, i, 2)) from i for 2)
+					from generate_series(1, length(w.word) - 1) i))) k) l
+		where w.documents = 0 and length(w.word) >= 3 and l.alike >= case length(w.word) when 3 then 0.4 else 0.3 end
+			and l.stem <> '' and not exists (select from words o where o.stem = l.stem)
+		group by w.word, l.stem),
+	meant as materialized (
+		select m.word, m.stem, m.alike, coalesce(f.documents, c.documents) as documents
+		from (
+			select *, row_number() over (partition by word order by alike desc, stem) as place, max(alike) over (partition by word) as most
+			from alike) m` + frequencyOf(`m.stem`) + `
+		where place <= ` + likeIt + ` and alike >= ` + nearAsLike + ` * most),
+	terms as materialized (
+		select stem, plant.search_place(stem) as place, typo, sum(weight) as weight
+		from (
+			select w.stem, false as typo, ` + rarity + ` as weight from words w cross join texts n where w.documents > 0
+			union all
+			select w.stem, true, ` + guess + ` * w.alike * ` + rarity + ` from meant w cross join texts n where w.documents > 0) t
+		group by stem, typo),
+	whole as materialized ( -- what a text can score by words
+		select 2.2 * coalesce(sum(case when w.documents > 0 then ` + rarity + ` else coalesce(
+			(select max(` + rarity + `) from meant w where w.word = a.word), ` + unknown + ` * ln(1 + n.documents / 1.5)) end), 1) as weight
+		from words a cross join texts n cross join lateral (select a.documents) w),
+	sought as materialized (
+		select ('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where not typo), '') || '}/536870912')::sparsevec(536870912) as words,
+			('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where typo), '') || '}/536870912')::sparsevec(536870912) as typos
+		from (select place, typo, sum(weight) as weight from terms group by place, typo) t),
+	candidates as materialized (` + f.candidates(passes, read) + `),
+	scored as materialized (
+		select c.id, l.words, l.typos, l.meaning, l.alike, (l.words + l.typos` + f.meant(` + coalesce(l.meaning, 0) * `+meaningWeight) + ` + l.alike * ` + nameWeight + `)
+			/ (1 + ` + nameWeight + f.meant(` + `+meaningWeight) + `) as score
+		from candidates c join plant.search_documents d on d.id = c.id` + f.meant(` left join plant.search_vectors v on v.slot = SLOT and v.id = c.id`) + `
+		cross join sought s cross join whole w
+		cross join lateral (
+			select -(d.terms <#> s.words) / w.weight as words, -(d.terms <#> s.typos) / w.weight as typos, similarity(d.name, lower(@query::text)) as alike, ` +
+		f.meantOr(`@share::float8 * greatest((1 - (v.vector <=> @vector::halfvec(384)) - @baseline::float8) / (1 - @baseline::float8), 0)`, `null::float8`) + ` as meaning) l),
+	found as (
+		select id, least(score, 1)::numeric(5, 4) as score, least(words, 1)::numeric(5, 4) as words, least(typos, 1)::numeric(5, 4) as typos, coalesce(meaning, 0)::numeric(5, 4) as meaning, alike::numeric(5, 4) as alike
+		from scored where score >= ` + floor + `),
+	best as materialized (
+		select *, row_number() over (order by score desc, id) as place,
+			case when words > 0 then rank() over (order by words desc) end as words_rank,
+			case when typos > 0 then rank() over (order by typos desc) end as typos_rank,
+			case when meaning > 0 then rank() over (order by meaning desc) end as meaning_rank,
+			case when alike > 0 then rank() over (order by alike desc) end as name_rank
+		from found order by score desc, id limit MAXFOUND)
+	select ` + columns + `, best.score::float8 as score,
+		best.words::float8 as words_score, words_rank, best.typos::float8 as typos_score, typos_rank, best.meaning::float8 as meaning_score, meaning_rank, best.alike::float8 as name_score, name_rank,
+		case place when 1 then array(select id from best where place > @limit order by place) end as rest_ids,
+		case place when 1 then array(select score::float8 from best where place > @limit order by place) end as rest_scores
+	from best join ` + from + `
+	where best.place <= @limit
+	order by best.place`
+	return strings.NewReplacer("KIND", string(f.kind), "SLOT", string(rune('0'+f.slot)), "MAXFOUND", candidates).Replace(text)
+}
+
+// candidates are the texts that any leg finds.
+func (f finding) candidates(passes func(id string) string, read string) string {
+	if f.narrow { // each that passes is looked at, and kept where it has a word, or means something
+		return `
+		select d.id from plant.search_documents d` + passes(`d.id`) + ` cross join sought s cross join whole w` + f.meant(`
+			left join plant.search_vectors v on v.slot = SLOT and v.id = d.id`) + `
+		where d.kind = 'KIND'
+		order by -(d.terms <#> s.words) / w.weight - (d.terms <#> s.typos) / w.weight` + f.meant(`
+			+ `+meaningWeight+` * coalesce(greatest(1 - (v.vector <=> @vector::halfvec(384)), 0), 0)`) + ` desc, d.id limit ` + candidates
+	}
+	byWords := `
+		select id from (
+			select p.id
+			from terms t cross join lateral (
+				select p.id, p.impact from plant.search_postings p` + passes(`p.id`) + `
+				where p.kind = 'KIND' and p.stem = t.stem order by p.impact desc, p.id limit ` + read + `) p
+			group by p.id order by sum(p.impact * t.weight) desc, p.id limit ` + candidates + `) words`
+	return byWords + f.meant(`
+		union
+		select id from (
+			select v.id from plant.search_vectors v`+passes(`v.id`)+`
+			where v.slot = SLOT and v.kind = 'KIND' order by v.vector <=> @vector::halfvec(384) limit `+nearest+`) near`)
+}
+
+// meant is a part of the statement that only a query with a vector has.
+func (f finding) meant(text string) string { return f.meantOr(text, "") }
+
+func (f finding) meantOr(text, otherwise string) string {
+	if f.vector == nil {
+		return otherwise
+	}
+	return text
+}
+
+// args are those of sql.
+func (f finding) args(limit int) pgx.NamedArgs {
+	args := pgx.NamedArgs{"query": f.query, "limit": limit}
+	if f.where != nil {
+		for name, value := range f.where.Args {
+			args[name] = value
+		}
+	}
+	if f.vector != nil {
+		args["vector"], args["share"], args["baseline"] = pgvector.NewHalfVector(f.vector), f.share, f.baseline
+	}
+	return args
+}
+
+// found runs a finding, and reads the columns of a T for the first limit of what it finds.
+func found[T any](ctx context.Context, db *database.DB, f finding, columns, from string, limit int) ([]T, error) {
+	return database.All[T](ctx, db, f.sql(columns, from), f.args(limit))
+}
+
+// foundRow is an agent that was found; the first has what comes after the limit.
 type foundRow struct {
 	catalog.Agent
-	Score      float64
-	WordsScore float64
-	WordsRank  *int64
-	TyposScore float64
-	TyposRank  *int64
+	scores
+	rest
 }
 
-// agentsFound makes the statement that finds agents. Every look into an index passes the filter itself, so that what it
-// hides takes no one's place.
-func agentsFound(where *database.Where) string {
-	// Agents that have what w.wanted asks for, those in whose names it is first. It reads no further than it has to.
-	// The left join falls away where the filter asks nothing of the statistics.
-	const from = `plant.agents a join plant.agent_search d on d.agent_id = a.id
-				left join plant.agent_statistics s on s.agent_id = a.id`
-	candidates := `lateral (
-			select a.id as agent_id
-			from ` + from + where.SQL() + ` and ts_filter(d.document, '{a}') @@ w.wanted
-			union all
-			select a.id
-			from ` + from + where.SQL() + ` and d.document @@ w.wanted and not ts_filter(d.document, '{a}') @@ w.wanted
-			limit ` + enough + `) c`
-	return `
-	with asked as materialized ( -- the words of the query but for stop words
-		select lexeme as word, plainto_tsquery('english', lexeme) as wanted
-		from unnest(to_tsvector('simple', @query::text))
-		where numnode(plainto_tsquery('english', lexeme)) > 0
-		order by positions[1], lexeme limit ` + maxWords + `),
-	exact as materialized (
-		select w.word, c.agent_id from asked w cross join ` + candidates + `),
-	likely as materialized ( -- what was meant by the words that no agent has, whatever the filter
-		select w.word, l.alike, plainto_tsquery('english', l.word) as wanted
-		from asked w cross join lateral (
-			select word, max(alike) as alike
-			from (
-				select k.word, similarity(k.word, w.word) as alike from plant.search_words k
-				where k.word % w.word and abs(length(k.word) - length(w.word)) <= ` + slips + `
-				union all
-				select k.word, ` + swapped + ` from plant.search_words k where k.word = any (array(
-					select overlay(w.word placing reverse(substr(w.word, i, 2)) from i for 2)
-					from generate_series(1, length(w.word) - 1) i))) k
-			where alike >= ` + alike + `
-			group by word
-			order by alike desc, word limit ` + meant + `) l
-		where w.word not in (select word from exact) and not exists (
-			select from plant.agents a join plant.agent_search d on d.agent_id = a.id
-			where a.deleted_at is null and d.document @@ w.wanted)),
-	guessed as materialized (
-		select w.word, c.agent_id
-		from (select word, string_agg(wanted::text, ' | ')::tsquery as wanted from likely where numnode(wanted) > 0 group by word) w
-		cross join ` + candidates + `),
-	meanings as materialized (
-		select word, wanted, 1 as alike, false as guess from asked where word in (select word from exact)
-		union all
-		select word, wanted, alike, true from likely),
-	weights as materialized ( -- rare words tell more than common ones, and words that no agent has most of all
-		select word, weight / sum(weight) over () as weight
-		from (
-			select w.word, 1 + ln(` + enough + ` / greatest(count(c.agent_id), 1)::float8) as weight
-			from asked w left join (table exact union all table guessed) c on c.word = w.word
-			group by w.word) w),
-	clauses as materialized (
-		select row_number() over () as n, '(' || string_agg(wanted::text, ' | ') || ')' as clause
-		from meanings where numnode(wanted) > 0 group by word),
-	together as materialized ( -- all of the words, then all but one
-		select c.agent_id
-		from (
-			select string_agg(clause, ' & ')::tsquery as wanted from clauses having count(*) > 1
-			union all
-			select string_agg('(' || others || ')', ' | ')::tsquery && !! (select string_agg(clause, ' & ')::tsquery from clauses)
-			from (
-				select string_agg(o.clause, ' & ') as others from clauses c join clauses o on o.n <> c.n group by c.n) c
-			having count(*) > 2) w
-		cross join ` + candidates + `
-		limit ` + enough + `),
-	matches as (
-		select d.agent_id, m.word, m.guess, length(ts_filter(d.document, '{a}')) as name_length,
-			max(m.alike * (0.7 + 0.3 * least(1, ts_rank(` + places + `, d.document, m.wanted) / ` + once + `))) as value
-		from (select agent_id from exact union select agent_id from guessed union select agent_id from together) c
-		join plant.agent_search d using (agent_id)
-		join meanings m on d.document @@ m.wanted
-		group by d.agent_id, m.word, m.guess),
-	scores as (
-		select agent_id,
-			(coalesce(sum(value * weight) filter (where not guess), 0) * brevity)::numeric(5, 4) as words_score,
-			(coalesce(sum(value * weight) filter (where guess), 0) * brevity)::numeric(5, 4) as typos_score
-		from matches join weights using (word) cross join lateral (
-			select 0.9 + 0.1 * least(1, (select count(*) from asked)::float8 / greatest(name_length, 1)) as brevity) b
-		group by agent_id, brevity
-		having max(value * weight) >= ` + telling + `),
-	best as (
-		select *, least(1, words_score + typos_score) as score,
-			case when words_score > 0 then rank() over (order by words_score desc) end as words_rank,
-			case when typos_score > 0 then rank() over (order by typos_score desc) end as typos_rank
-		from scores
-		order by score desc, agent_id limit @limit)
-	select ` + catalog.AgentColumns + `, score::float8 as score, words_score::float8 as words_score, words_rank,
-		typos_score::float8 as typos_score, typos_rank
-	from best join ` + catalog.AgentFrom + ` on a.id = best.agent_id
-	order by best.score desc, a.id`
+// left is what was found beyond the limit.
+func (r rest) left() ranking {
+	left := make(ranking, len(r.RestIDs))
+	for i, id := range r.RestIDs {
+		left[i] = rankedAs(id, r.RestScores[i])
+	}
+	return left
 }
 
-// agents finds at most limit agents that pass the filter, the best first.
-func (s searchStore) agents(ctx context.Context, query string, filter catalog.AgentFilter, onlyAvailable bool, limit int) ([]foundRow, error) {
-	caller, _ := auth.FromContext(ctx)
-	conditions, args := filter.Where(caller)
-	where := database.NewWhere(conditions, args)
-	where.And(`a.deleted_at is null`)
-	if onlyAvailable {
-		where.And(`a.status = 'available'`)
+// fewAgents are looked at one by one: that takes a few milliseconds, and no index is as exact.
+const fewAgents = 5000
+
+// agents finds agents, the best first.
+func (s searchStore) agents(ctx context.Context, f finding, limit int) ([]foundRow, error) {
+	if f.where != nil {
+		passing, err := database.Estimate(ctx, s.db, database.Listing{From: catalog.AgentFrom, Where: f.where})
+		if err != nil {
+			return nil, err
+		}
+		f.narrow = passing <= fewAgents
 	}
-	where.With("query", query)
-	where.With("limit", limit)
-	// Whether to go from the words to the filter or the other way round depends on the filter's values, so those are
-	// planned with: 2 ms more, and up to a hundred less.
-	mode := pgx.QueryExecModeCacheStatement
-	if len(conditions) > 0 {
-		mode = pgx.QueryExecModeCacheDescribe
-	}
-	return database.All[foundRow](ctx, s.db, agentsFound(where), mode, where.Args)
+	return found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`, limit)
+}
+
+// agentsByIDs reads those of the agents that still pass the filter, in the order of the ids.
+func (s searchStore) agentsByIDs(ctx context.Context, ids []uuid.UUID, where *database.Where) ([]catalog.Agent, error) {
+	where.And(`a.id = any (@found::uuid[])`)
+	where.With("found", ids)
+	return database.All[catalog.Agent](ctx, s.db, `
+		select `+catalog.AgentColumns+` from `+catalog.AgentFrom+where.SQL()+`
+		order by array_position(@found::uuid[], a.id)`, where.Args)
+}
+
+// skillRow is a skill that was found.
+type skillRow struct {
+	catalog.Skill
+	scores
+	rest
+}
+
+// skills finds skills, the best first.
+func (s searchStore) skills(ctx context.Context, f finding, limit int) ([]skillRow, error) {
+	return found[skillRow](ctx, s.db, f, catalog.SkillColumns, `plant.skills k on k.id = best.id`, limit)
+}
+
+// jobRoleRow is a job role that was found.
+type jobRoleRow struct {
+	catalog.JobRole
+	scores
+	rest
+}
+
+// jobRoles finds job roles, the best first.
+func (s searchStore) jobRoles(ctx context.Context, f finding, limit int) ([]jobRoleRow, error) {
+	return found[jobRoleRow](ctx, s.db, f, catalog.JobRoleColumns, `plant.job_roles j on j.id = best.id`, limit)
 }

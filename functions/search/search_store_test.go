@@ -208,7 +208,9 @@ func TestI13_StatementText(t *testing.T) {
 				Tag: text.Draw(r, label+" tag"), Language: text.Draw(r, label+" language"), Owner: text.Draw(r, label+" owner"),
 			}
 		}
-		statement := func(f catalog.AgentFilter) string { return agentsFound(database.NewWhere(f.Where(auth.Principal{}))) }
+		statement := func(f catalog.AgentFilter) string {
+			return finding{kind: agentKind, where: database.NewWhere(f.Where(auth.Principal{}))}.sql(catalog.AgentColumns, catalog.AgentFrom)
+		}
 		if diff := cmp.Diff(statement(filter("one")), statement(filter("other"))); diff != "" {
 			r.Fatal(diff)
 		}
@@ -219,14 +221,14 @@ func TestI13_StatementText(t *testing.T) {
 func TestI15_Metacharacters(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	words := []string{"content", "writer", "sales", "wrtier", "markting", "zzzxqy"}
+	words := []string{"content", "writer", "sales", "wrtier", "markting", "zzzxqy", "con", "cont"}
 	s.add(t, agent{name: "Content Writer", description: "Marketing & sales."})
 	s.add(t, agent{name: "Sales Planner", specialization: "Content marketing"})
 	s.add(t, agent{name: `100%_sure\'&|!:*`, tags: []string{`%`, `_`, `'`}})
-	if found := s.find(t, allAgents, `100%_sure\'&|!:*`); len(found) != 1 || found[0].Score != 1 {
+	if found := s.find(t, allAgents, `100%_sure\'&|!:*`); len(found) != 1 || found[0].Score < 0.8 {
 		t.Fatalf("a name of metacharacters finds %v", names(found))
 	}
-	for _, query := range []string{`%`, `_`, `%%%`, `'`, `''`, `\`, `!`, `|`, `&`, `:*`, `<->`, `()`, `!content`, `con%`, `con:*`, `cont*`} {
+	for _, query := range []string{`%`, `_`, `%%%`, `'`, `''`, `\`, `!`, `|`, `&`, `:*`, `<->`, `()`, `!content`} {
 		if found := s.find(t, allAgents, query); len(found) != 0 && query != `!content` {
 			t.Fatalf("%q is an operator: it finds %v", query, names(found))
 		}

@@ -60,7 +60,11 @@ const AgentColumns = `
 const MetricsColumns = `
 	s.total_jobs, s.completed_jobs, s.avg_rating::float8 as avg_rating,
 	coalesce(round(s.duration_ms_sum / nullif(s.duration_samples, 0) / 1000, 3), 0)::float8 as response_time_seconds,
-	coalesce(round(s.trials_retained::numeric / nullif(s.trials_ended, 0), 4), 0)::float8 as retention_rate`
+	coalesce(round(s.trials_retained::numeric / nullif(` + TrialsEnded + `, 0), 4), 0)::float8 as retention_rate`
+
+// TrialsEnded counts the trials of an agent that are over, from its statistics s. A trial that nobody goes on with is over
+// without anything being written: those are asked for where there may be some.
+const TrialsEnded = `(s.trials_ended + case when s.lapses_at <= now() then plant.lapsed_trials(s.agent_id) else 0 end)`
 
 // AgentFrom joins an agent a with its statistics s.
 const AgentFrom = ` plant.agents a join plant.agent_statistics s on s.agent_id = a.id `

@@ -26,6 +26,8 @@ type AgentFilter struct {
 	Owner          string    `query:"owner" maxLength:"255" doc:"an owner claim, or me"`
 	MinRating      float64   `query:"min_rating" minimum:"0" maximum:"5" doc:"lowest mean rating"`
 	MaxHourlyRate  float64   `query:"max_hourly_rate" exclusiveMinimum:"0" maximum:"9999999999.99" doc:"highest hourly rate, in each agent's currency"`
+	MinSuccessRate float64   `query:"min_success_rate" minimum:"0" maximum:"1" doc:"lowest share of jobs that completed"`
+	MaxP95Duration float64   `query:"max_p95_duration_ms" exclusiveMinimum:"0" maximum:"31536000000" doc:"highest time that 95 % of completed jobs were done in"`
 	UpdatedSince   time.Time `query:"updated_since" doc:"changed at or after this moment (RFC 3339)"`
 
 	also []condition
@@ -51,7 +53,7 @@ func (f *AgentFilter) Resolve(ctx huma.Context) []error {
 	refuse := func(name, message string) {
 		faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: message})
 	}
-	for _, name := range []string{"min_rating", "max_hourly_rate"} {
+	for _, name := range []string{"min_rating", "max_hourly_rate", "min_success_rate", "max_p95_duration_ms"} {
 		if strings.Trim(ctx.Query(name), "0123456789.eE+-") != "" {
 			refuse(name, "must be a decimal number")
 		}
@@ -84,6 +86,8 @@ func (f AgentFilter) Where(caller auth.Principal) (conditions []string, args map
 	ask(f.Language != "", `a.languages @> array[@language::text]`, "language", f.Language)
 	ask(f.MinRating > 0, `s.avg_rating >= @min_rating::float8::numeric`, "min_rating", f.MinRating)
 	ask(f.MaxHourlyRate > 0, `a.hourly_rate <= @max_hourly_rate::float8::numeric`, "max_hourly_rate", f.MaxHourlyRate)
+	ask(f.MinSuccessRate > 0, `s.success_rate >= @min_success_rate::float8::numeric`, "min_success_rate", f.MinSuccessRate)
+	ask(f.MaxP95Duration > 0, `coalesce(s.p95_duration_ms, 'infinity') <= @max_p95_duration_ms`, "max_p95_duration_ms", f.MaxP95Duration)
 	ask(!f.UpdatedSince.IsZero(), `a.updated_at >= @updated_since`, "updated_since", f.UpdatedSince)
 	if f.Owner == "me" {
 		ask(true, `a.owner_issuer = @owner_issuer`, "owner_issuer", caller.Issuer)

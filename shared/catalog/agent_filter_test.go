@@ -18,7 +18,7 @@ import (
 	"github.com/waooaw/plant/shared/database/dbtest"
 )
 
-var argument = regexp.MustCompile(`@([a-z_]+)`)
+var argument = regexp.MustCompile(`@([a-z0-9_]+)`)
 
 // I13: each field adds its own condition, always the same text with the same named arguments, and only where it is sent.
 func TestI13_EachFilterIsOneConstantCondition(t *testing.T) {
@@ -35,7 +35,7 @@ func TestI13_EachFilterIsOneConstantCondition(t *testing.T) {
 		"industry": of(catalog.AgentFilter{Industry: "x"}), "specialization": of(catalog.AgentFilter{Specialization: "x"}), "status": of(catalog.AgentFilter{Status: "x"}),
 		"skill": of(catalog.AgentFilter{SkillID: id}), "role": of(catalog.AgentFilter{JobRoleID: id}), "team": of(catalog.AgentFilter{TeamID: id}),
 		"tag": of(catalog.AgentFilter{Tag: "x"}), "language": of(catalog.AgentFilter{Language: "x"}), "rating": of(catalog.AgentFilter{MinRating: 1}),
-		"rate": of(catalog.AgentFilter{MaxHourlyRate: 1}), "since": of(catalog.AgentFilter{UpdatedSince: time.Unix(1, 0)}),
+		"rate": of(catalog.AgentFilter{MaxHourlyRate: 1}), "success": of(catalog.AgentFilter{MinSuccessRate: 1}), "duration": of(catalog.AgentFilter{MaxP95Duration: 1}), "since": of(catalog.AgentFilter{UpdatedSince: time.Unix(1, 0)}),
 		"owner": of(catalog.AgentFilter{Owner: "x"}), "me": of(catalog.AgentFilter{Owner: "me"}),
 	}
 	if got := of(catalog.AgentFilter{}); got != "" {
@@ -55,6 +55,7 @@ func TestI13_EachFilterIsOneConstantCondition(t *testing.T) {
 			SkillID: some.Draw(r, "skill"), JobRoleID: some.Draw(r, "role"), TeamID: some.Draw(r, "team"),
 			Tag: text.Draw(r, "tag"), Language: text.Draw(r, "language"), Owner: text.Draw(r, "owner"),
 			MinRating: rapid.Float64Range(0, 5).Draw(r, "rating"), MaxHourlyRate: rapid.Float64Range(0, 1e10).Draw(r, "rate"),
+			MinSuccessRate: rapid.Float64Range(0, 1).Draw(r, "success"), MaxP95Duration: rapid.Float64Range(0, 1e10).Draw(r, "duration"),
 			UpdatedSince: rapid.SampledFrom([]time.Time{{}, time.Unix(1, 0)}).Draw(r, "since"),
 		}
 		var want []string
@@ -72,6 +73,8 @@ func TestI13_EachFilterIsOneConstantCondition(t *testing.T) {
 			{"language", f.Language != ""},
 			{"rating", f.MinRating > 0},
 			{"rate", f.MaxHourlyRate > 0},
+			{"success", f.MinSuccessRate > 0},
+			{"duration", f.MaxP95Duration > 0},
 			{"since", !f.UpdatedSince.IsZero()},
 			{"owner", f.Owner != "" && f.Owner != "me"},
 			{"me", f.Owner == "me"},
@@ -94,7 +97,7 @@ func TestI13_EachFilterIsOneConstantCondition(t *testing.T) {
 	})
 	// The server takes every condition, by itself, and finds nothing in an empty catalogue.
 	all := catalog.AgentFilter{
-		Industry: "x", Specialization: "x", Status: "x", SkillID: id, JobRoleID: id, TeamID: id, Tag: "x", Language: "x", MinRating: 1.5, MaxHourlyRate: 1e10, UpdatedSince: time.Unix(1, 0),
+		Industry: "x", Specialization: "x", Status: "x", SkillID: id, JobRoleID: id, TeamID: id, Tag: "x", Language: "x", MinRating: 1.5, MaxHourlyRate: 1e10, MinSuccessRate: 0.5, MaxP95Duration: 1e10, UpdatedSince: time.Unix(1, 0),
 	}
 	for _, all.Owner = range []string{"me", "x"} {
 		conditions, args := all.Where(caller)

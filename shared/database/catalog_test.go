@@ -26,9 +26,10 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			select table_name || ' ' || string_agg(privilege_type, ',' order by privilege_type) from information_schema.role_table_grants
 			where grantee = 'plant_app' group by table_name`,
 			[]string{
-				"agent_search SELECT", "agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT",
-				"amendment_salts SELECT", "amendments SELECT", "checkpoints INSERT,SELECT", "idempotency_keys DELETE,INSERT,SELECT",
-				"industries INSERT,SELECT", "job_role_skills SELECT", "job_roles INSERT,SELECT", "search_words SELECT", "skills INSERT,SELECT", "teams INSERT,SELECT", "tree_hashes SELECT",
+				"agent_skills SELECT", "agent_statistics SELECT", "agents INSERT,SELECT",
+				"amendment_salts SELECT", "amendments SELECT", "checkpoints INSERT,SELECT", "embedding_models INSERT,SELECT", "hires SELECT", "idempotency_keys DELETE,INSERT,SELECT",
+				"industries INSERT,SELECT", "job_role_skills SELECT", "job_roles INSERT,SELECT", "job_rollups SELECT", "reviews SELECT", "search_documents SELECT", "search_frequencies SELECT",
+				"search_pending DELETE,INSERT,SELECT", "search_postings SELECT", "search_starts SELECT", "search_texts SELECT", "search_vectors DELETE,INSERT,SELECT", "search_words SELECT", "skills INSERT,SELECT", "teams INSERT,SELECT", "tree_hashes SELECT",
 			},
 		},
 		{
@@ -38,18 +39,31 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 				"agents.allowed_durations", "agents.card", "agents.currency", "agents.deleted_at", "agents.description", "agents.exclusive", "agents.external_id", "agents.hourly_rate",
 				"agents.job_role_id", "agents.languages", "agents.name", "agents.owner", "agents.owner_issuer", "agents.skill_ids", "agents.specialization", "agents.status",
 				"agents.tags", "agents.team_id", "agents.trial_days", "agents.updated_at", "agents.version",
+				"embedding_models.begun_at", "embedding_models.learnt", "embedding_models.name", "embedding_models.state", "embedding_models.texts",
+				"hires.status", "hires.updated_at", "hires.version",
 				"industries.deleted_at", "industries.description", "industries.name", "industries.updated_at", "industries.version",
 				"job_roles.certification_evidence_url", "job_roles.certification_expires_at", "job_roles.certification_issuer", "job_roles.certification_level",
 				"job_roles.certified_at", "job_roles.certified_by", "job_roles.certified_by_issuer", "job_roles.deleted_at", "job_roles.description", "job_roles.industry",
 				"job_roles.name", "job_roles.required_skills", "job_roles.seniority_level", "job_roles.specializations", "job_roles.updated_at", "job_roles.version",
+				"reviews.hidden", "reviews.reply", "reviews.updated_at", "reviews.version",
+				"search_pending.seq", "search_vectors.digest", "search_vectors.vector",
 				"skills.category", "skills.certification_evidence_url", "skills.certification_expires_at", "skills.certification_issuer", "skills.certification_level",
 				"skills.certified_at", "skills.certified_by", "skills.certified_by_issuer", "skills.deleted_at", "skills.description", "skills.name",
 				"skills.updated_at", "skills.version",
 				"teams.agent_ids", "teams.deleted_at", "teams.description", "teams.job_role_id", "teams.name", "teams.updated_at", "teams.version",
 			},
 		},
+		{
+			"columns that it may give, of tables that it gives no others of", `
+			select t.attrelid::regclass || '.' || t.attname from pg_attribute t cross join lateral aclexplode(t.attacl) a
+			where t.attrelid in (select oid from pg_class where relnamespace = 'plant'::regnamespace) and a.privilege_type = 'INSERT'`,
+			[]string{
+				"plant.hires.agent_id", "plant.hires.customer", "plant.hires.customer_issuer", "plant.hires.duration", "plant.hires.id",
+				"plant.reviews.hire_id", "plant.reviews.id", "plant.reviews.rating", "plant.reviews.text",
+			},
+		},
 		{"tables with an owner and without forced row-level security", `
-			select distinct c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname in ('owner', 'owner_issuer', 'issuer', 'subject')
+			select distinct c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname in ('owner', 'owner_issuer', 'issuer', 'subject', 'customer', 'partner')
 			where c.relnamespace = 'plant'::regnamespace and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)`, nil},
 		{"forced tables without a policy for their owner", `
 			select c.relname from pg_class c where c.relforcerowsecurity and not exists (
@@ -65,7 +79,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 				and not exists (select from unnest(p.proconfig) c where c like 'search_path=%, pg_temp')`, nil},
 		{"definer functions that others may call", `
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.prosecdef
-				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, []string{"sequence_amendments"}},
+				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, []string{"count_frequencies", "keep_event_days", "lapsed_trials", "record_job_events", "sequence_amendments", "settle_lapsed", "trials_over"}},
 		{"views that look with their owner's eyes", `
 			select relname from pg_class where relnamespace = 'plant'::regnamespace and relkind in ('v', 'm')
 				and not coalesce('security_invoker=true' = any (reloptions), false)`, nil},
@@ -77,9 +91,11 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			[]string{
 				"agents changers update to plant_app", "agents creators insert to plant_app", "agents owner all to the owner", "agents readers select to plant_app",
 				"amendment_salts owner all to the owner", "amendment_salts readers select to plant_app",
+				"hires changers update to plant_app", "hires creators insert to plant_app", "hires owner all to the owner", "hires readers select to plant_app",
 				"idempotency_keys callers all to plant_app", "idempotency_keys owner all to the owner",
 				"industries changers update to plant_app", "industries creators insert to plant_app", "industries owner all to the owner", "industries readers select to plant_app",
 				"job_roles changers update to plant_app", "job_roles creators insert to plant_app", "job_roles owner all to the owner", "job_roles readers select to plant_app",
+				"reviews changers update to plant_app", "reviews creators insert to plant_app", "reviews owner all to the owner", "reviews readers select to plant_app",
 				"skills changers update to plant_app", "skills creators insert to plant_app", "skills owner all to the owner", "skills readers select to plant_app",
 				"teams changers update to plant_app", "teams creators insert to plant_app", "teams owner all to the owner", "teams readers select to plant_app",
 			},
@@ -93,7 +109,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			where c.relnamespace = 'plant'::regnamespace and a.grantee not in (c.relowner, 'plant_app'::regrole)
 			union all
 			select c.relname || '.' || t.attname || ' ' || a.privilege_type from pg_class c join pg_attribute t on t.attrelid = c.oid cross join lateral aclexplode(t.attacl) a
-			where c.relnamespace = 'plant'::regnamespace and (a.grantee <> 'plant_app'::regrole or a.privilege_type <> 'UPDATE')
+			where c.relnamespace = 'plant'::regnamespace and (a.grantee <> 'plant_app'::regrole or a.privilege_type not in ('INSERT', 'UPDATE'))
 			union all
 			select p.proname || ' ' || a.privilege_type from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 			where p.pronamespace = 'plant'::regnamespace and a.grantee not in (p.proowner, 'plant_app'::regrole)`, nil},
@@ -106,7 +122,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			union all
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.proowner <> current_user::regrole`, nil},
 		{"functions that the group may call", `
-			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amended_row", "amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "sequence_amendments"}},
+			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amended_row", "amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "count_frequencies", "keep_event_days", "lapsed_trials", "plain", "record_job_events", "search_place", "sequence_amendments", "settle_lapsed", "slot_duration", "trials_over"}},
 		{"definer functions that look into the temporary schema before the last", `
 			select p.proname from pg_proc p cross join lateral unnest(p.proconfig) c
 			where p.pronamespace = 'plant'::regnamespace and p.prosecdef and c like 'search_path=%' and c !~ '^search_path=(plant|public|pg_catalog)(, (plant|public|pg_catalog))*, pg_temp$'`, nil},

@@ -27,6 +27,8 @@ type Coalescer[T any] struct {
 	db      *DB
 	sql     string
 	derived string
+	lagging *Coalescer[T] // of those who may read from a replica; nil where there is none, and in itself
+	base    context.Context
 
 	mu      sync.Mutex
 	waiting []*waiter[T]
@@ -60,12 +62,19 @@ func (b *batch) leave() {
 // NewCoalescer returns a coalescer over a statement that answers the rows whose ids are in $1, a uuid[], among them a
 // column id. Derived names the member of T that changes without a new version, or is "".
 func NewCoalescer[T any](db *DB, sql, derived string) *Coalescer[T] {
-	return &Coalescer[T]{db: db, sql: sql, derived: derived}
+	c := &Coalescer[T]{db: db, sql: sql, derived: derived, base: context.Background()}
+	if db != nil && db.replica != nil {
+		c.lagging = &Coalescer[T]{db: db, sql: sql, derived: derived, base: MayLag(context.Background())}
+	}
+	return c
 }
 
 // One returns the row of an id, or ErrNotFound. The deadline and the cancellation of ctx are this reader's alone: the
 // others of the batch go on, and the statement ends early only when nobody waits for it any more.
 func (c *Coalescer[T]) One(ctx context.Context, id uuid.UUID) (Object[T], error) {
+	if c.lagging != nil && mayLag(ctx) {
+		return c.lagging.One(ctx, id)
+	}
 	defer timed(ctx, time.Now())
 	w := &waiter[T]{id: id, answered: make(chan struct{})}
 	if c.db.traced {
@@ -97,7 +106,7 @@ func (c *Coalescer[T]) read() {
 	for {
 		// Whoever is ready to ask does so first.
 		runtime.Gosched()
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(c.base)
 		b := &batch{cancel: cancel}
 		batch := c.take(b)
 		if len(batch) == 0 {

@@ -12,6 +12,9 @@ type Config struct {
 	URL config.Secret `env:"PLANT_APP_DATABASE_URL"`
 	// Instance is a Cloud SQL instance, PROJECT:REGION:NAME, in place of a URL. It is reached at its private address.
 	Instance string `env:"CLOUDSQL_INSTANCE"`
+	// ReadURL and ReadInstance are those of a replica that follows it, if any: see MayLag. The login is the same.
+	ReadURL      config.Secret `env:"PLANT_APP_READ_DATABASE_URL"`
+	ReadInstance string        `env:"CLOUDSQL_READ_INSTANCE"`
 	// Name of the instance's database.
 	Name string `env:"CLOUDSQL_DATABASE, default=plant"`
 	// User is the application's own login to the instance. By IAM it is the function's service account without
@@ -20,7 +23,7 @@ type Config struct {
 	// Password of the login; without one it is by IAM. It may be rotated: add the new one to the secret, then give it to the
 	// login.
 	Password config.Rotating `env:"CLOUDSQL_PASSWORD"`
-	// MaxConns bounds the pool: instances × MaxConns over all functions has to stay below max_connections − 20.
+	// MaxConns bounds each pool: instances × MaxConns over all functions has to stay below max_connections − 20.
 	MaxConns int32 `env:"DATABASE_MAX_CONNS, default=4"`
 	// AcquireTimeout ends the wait for a connection of the pool, one that is made for it included.
 	AcquireTimeout time.Duration `env:"DATABASE_ACQUIRE_TIMEOUT, default=2s"`

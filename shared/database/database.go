@@ -25,6 +25,9 @@ const (
 	maxConnIdleTime   = 5 * time.Minute
 	maxConnLifetime   = 30 * time.Minute
 	maxLifetimeJitter = 5 * time.Minute
+	// A connection that was idle is asked whether it still is one: while an instance sleeps, nobody is told of its end. The
+	// asking takes half of AcquireTimeout at most, so that there is time for another connection.
+	maxPingTimeout = 2 * time.Second
 	// An idle transaction holds locks; ours are never idle for longer than a round trip.
 	idleInTransactionTimeout = 10 * time.Second
 )
@@ -34,6 +37,7 @@ type DB struct {
 	pool           *pgxpool.Pool
 	acquireTimeout time.Duration
 	instance       *instance // nil where a URL says where the database is
+	replica        *replica  // nil where there is none
 	traced         bool
 }
 
@@ -61,6 +65,10 @@ func Open(ctx context.Context, cfg Config, opts ...Option) (*DB, error) {
 	pc.MaxConnIdleTime = maxConnIdleTime
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = maxLifetimeJitter
+	pc.PingTimeout = maxPingTimeout
+	if cfg.AcquireTimeout > 0 {
+		pc.PingTimeout = min(maxPingTimeout, cfg.AcquireTimeout/2)
+	}
 	pc.ConnConfig.ConnectTimeout = connectTimeout
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	pc.ConnConfig.Tracer = timing{}
@@ -72,6 +80,8 @@ func Open(ctx context.Context, cfg Config, opts ...Option) (*DB, error) {
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = "plant"
 	params["jit"] = "off" // compiling takes longer than any statement of ours
+	// A search for what is near looks this far around, and goes on until it has as many as it wants, whatever a filter hides.
+	params["hnsw.ef_search"], params["hnsw.iterative_scan"] = "100", "relaxed_order"
 	params["statement_timeout"] = milliseconds(cfg.StatementTimeout)
 	params["lock_timeout"] = milliseconds(cfg.LockTimeout)
 	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)
@@ -88,7 +98,16 @@ func Open(ctx context.Context, cfg Config, opts ...Option) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &DB{pool: pool, acquireTimeout: cfg.AcquireTimeout, instance: instance, traced: chosen.traces != nil}, nil
+	db := &DB{pool: pool, acquireTimeout: cfg.AcquireTimeout, instance: instance, traced: chosen.traces != nil}
+	if cfg.HasReplica() {
+		follower, err := Open(ctx, cfg.ofReplica(), opts...)
+		if err != nil {
+			db.Close()
+			return nil, fmt.Errorf("replica: %w", err)
+		}
+		db.replica = &replica{pool: follower}
+	}
+	return db, nil
 }
 
 // poolConfig says where the database is, and who logs in. The instance is nil where that is a URL.
@@ -111,6 +130,9 @@ func poolConfig(cfg Config) (*pgxpool.Config, *instance, error) {
 func (db *DB) Close() {
 	db.pool.Close()
 	db.instance.close()
+	if db.replica != nil {
+		db.replica.pool.Close()
+	}
 }
 
 // Ready reports whether the database answers and the login is one that row-level security applies to.
@@ -134,8 +156,11 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Query implements Querier outside any transaction: for public rows only.
+// Query implements Querier outside any transaction: for public rows only. See MayLag for who reads from a replica.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if rows, answered, err := db.replica.query(ctx, sql, args); answered {
+		return rows, err
+	}
 	conn, err := db.acquire(ctx)
 	if err != nil {
 		return nil, err

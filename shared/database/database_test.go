@@ -259,8 +259,8 @@ func TestRowLevelSecurity(t *testing.T) {
 	}
 	for _, sql := range []string{
 		`update plant.agents set industry = 'education'`, `update plant.agents set id = gen_random_uuid()`, `update plant.agents set created_at = now()`,
-		`truncate plant.agents`, `delete from plant.agents`, `update plant.agent_statistics set reviews = 9, rating_sum = 45`, `insert into plant.agent_search select`,
-		`alter table plant.agents disable trigger all`, `create table plant.x ()`, `create table public.x ()`, `select plant.index_agents('{}')`, `drop policy readers on plant.agents`, `set role postgres`,
+		`truncate plant.agents`, `delete from plant.agents`, `update plant.agent_statistics set reviews = 9, rating_sum = 45`, `insert into plant.search_documents select`,
+		`alter table plant.agents disable trigger all`, `create table plant.x ()`, `create table public.x ()`, `select plant.index_texts('{}')`, `drop policy readers on plant.agents`, `set role postgres`,
 	} {
 		if _, err := run(as(t.Context(), auth.Governor, "grace"), sql); err == nil {
 			t.Errorf("%s: permitted", sql)

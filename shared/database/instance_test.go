@@ -130,36 +130,61 @@ func TestInstance_IAMLoginOfAnother(t *testing.T) {
 	}
 }
 
-// A certificate with less than four minutes left is not used for another connection.
+// A certificate serves all connections until four minutes before its end, and none after that.
 func TestInstance_CertificateIsRefreshed(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, "")
-	c.instance.SetLife(3 * time.Minute)
-	for connection := 1; connection <= 3; connection++ {
-		if connection == 3 {
-			c.instance.SetLife(time.Hour)
-		}
-		if sessions := holdAll(t, c.open(t, localgoogle.Login, ""), 1); sessions != 1 {
-			t.Fatalf("got %d sessions", sessions)
-		}
+	tests := map[string]struct {
+		life time.Duration
+		want int // certificates, for three connections
+	}{
+		"more than 4 minutes are left": {4*time.Minute + 30*time.Second, 1},
+		"fewer are left":               {4*time.Minute - 30*time.Second, 3},
 	}
-	db := c.open(t, localgoogle.Login, "")
-	c.instance.SetLife(3 * time.Minute)
-	before := c.instance.Calls().Certificates
-	holdAll(t, db, 3)
-	if got := c.instance.Calls().Certificates - before; got != 3 {
-		t.Errorf("3 connections with certificates that end soon asked for %d, want 3", got)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCloud(t, "")
+			c.instance.SetLife(test.life)
+			db := c.open(t, localgoogle.Login, "")
+			for connections := 1; connections <= 3; connections++ { // each time one of them is new
+				if sessions := holdAll(t, db, connections); sessions != connections {
+					t.Fatalf("got %d sessions, want %d", sessions, connections)
+				}
+			}
+			want := localgoogle.Calls{Settings: test.want, Certificates: test.want, LoginTokens: test.want}
+			if got := c.instance.Calls(); got != want {
+				t.Errorf("3 connections, one after another, asked %+v, want %+v", got, want)
+			}
+		})
 	}
 }
 
-// The server has to be the instance that was asked for.
+// The server has to be the instance that was asked for: neither one that says it is another, nor one of which somebody else
+// says that it is ours.
 func TestInstance_AnotherIsRefused(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, "plant-test:another")
-	_, err := database.Scalar[int](t.Context(), c.open(t, localgoogle.Login, ""), `select 1`)
-	if !errors.Is(err, database.ErrUnavailable) || !strings.Contains(err.Error(), "plant-test:another") {
-		t.Errorf("got %v, want one that names the impostor", err)
-	}
+	t.Run("by its name", func(t *testing.T) {
+		t.Parallel()
+		c := newCloud(t, "plant-test:another")
+		_, err := database.Scalar[int](t.Context(), c.open(t, localgoogle.Login, ""), `select 1`)
+		if !errors.Is(err, database.ErrUnavailable) || !strings.Contains(err.Error(), "plant-test:another") {
+			t.Errorf("got %v, want one that names the impostor", err)
+		}
+	})
+	t.Run("by who says it", func(t *testing.T) {
+		t.Parallel()
+		c := newCloud(t, "")
+		parts := strings.Split(c.instance.Name, ":")
+		other := newCloud(t, parts[0]+":"+parts[2]) // PROJECT:NAME, by another authority
+		google.Redirect(c.instance, other.instance)
+		_, err := database.Scalar[int](t.Context(), c.open(t, localgoogle.Login, ""), `select 1`)
+		if !errors.Is(err, database.ErrUnavailable) || !strings.Contains(err.Error(), "unknown authority") {
+			t.Errorf("got %v, want one about the certificate", err)
+		}
+		if got := other.instance.Connections(); got != 0 {
+			t.Errorf("%d connections came through", got)
+		}
+	})
 }
 
 // F30: what does not answer is bounded, and is tried again with the next connection.

@@ -132,16 +132,16 @@ func count(ctx context.Context, q Querier, list Listing, how string) (string, er
 	case "exact":
 		total, err = Scalar[int64](ctx, q, `select count(*) from `+list.From+list.Where.SQL(), list.Where.Args)
 	case "estimated":
-		total, err = estimatedRows(ctx, q, `select from `+list.From+list.Where.SQL(), list.Where.Args)
+		total, err = Estimate(ctx, q, list)
 	default:
 		return "", nil
 	}
 	return strconv.FormatInt(total, 10), err
 }
 
-// estimatedRows returns how many rows the planner expects of a statement, without running it.
-func estimatedRows(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
-	plan, err := Scalar[[]byte](ctx, q, `explain (format json) `+sql, args...)
+// Estimate returns how many rows of a list the planner expects, without reading any.
+func Estimate(ctx context.Context, q Querier, list Listing) (int64, error) {
+	plan, err := Scalar[[]byte](ctx, q, `explain (format json) select from `+list.From+list.Where.SQL(), list.Where.Args)
 	if err != nil {
 		return 0, err
 	}

@@ -260,7 +260,7 @@ func FuzzF19_OpenAIAnswer(f *testing.F) {
 // Whatever is found in a cache, it is a vector as encode has written it, or a miss.
 func FuzzF15_CachedVector(f *testing.F) {
 	good := vectorOf(Document, "a")
-	normalize(good)
+	Normalize(good)
 	f.Add(encode(good))
 	f.Add(encode(vectorOf(Document, "a")))
 	f.Add(encode(good)[1:])

@@ -26,7 +26,8 @@ type Embedder interface {
 	// Model names what makes the vectors, generation included; vectors of two models are never compared.
 	Model() string
 	// Embed makes one normalised vector of Dimensions numbers a text, in order: all of them, or an error. It is
-	// ErrUnavailable where the provider is at fault.
+	// ErrUnavailable where the provider is at fault. The first line of a document is its name, which may count for more; a
+	// text that says nothing to the local model has a nil vector there.
 	Embed(ctx context.Context, kind Kind, texts []string) ([][]float32, error)
 }
 

@@ -46,7 +46,7 @@ func (m *model) Embed(_ context.Context, kind Kind, texts []string) ([][]float32
 	vectors := make([][]float32, len(texts))
 	for i, text := range texts {
 		vectors[i] = vectorOf(kind, m.name+text)
-		normalize(vectors[i])
+		Normalize(vectors[i])
 	}
 	return vectors, m.err
 }
@@ -201,7 +201,7 @@ func TestCached(t *testing.T) {
 			}
 			for i, text := range step.texts {
 				want := vectorOf(step.kind, step.of.name+text)
-				normalize(want)
+				Normalize(want)
 				if !slices.Equal(want, got[i]) {
 					t.Errorf("%s has another vector", text)
 				}

@@ -54,7 +54,7 @@ func TestEmbed(t *testing.T) {
 			}
 			for i, text := range asked {
 				want := vectorOf(kindOfVector, text)
-				normalize(want)
+				Normalize(want)
 				if diff := cmp.Diff(want, vectors[i]); diff != "" {
 					t.Fatalf("text %d: %s", i, diff)
 				}

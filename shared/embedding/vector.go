@@ -15,15 +15,15 @@ func check(vectors [][]float32, texts int) error {
 		if len(v) != Dimensions {
 			return wrong(fmt.Sprintf("a vector of %d numbers, not %d", len(v), Dimensions))
 		}
-		if !normalize(v) {
+		if !Normalize(v) {
 			return wrong("a vector that is no direction")
 		}
 	}
 	return nil
 }
 
-// normalize gives a vector the length 1, and reports whether it has a direction: finite numbers that are not all zero.
-func normalize(v []float32) bool {
+// Normalize gives a vector the length 1, and reports whether it has a direction: finite numbers that are not all zero.
+func Normalize(v []float32) bool {
 	length := lengthOf(v)
 	if !(length > 0) || math.IsInf(length, 0) {
 		return false

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/waooaw/plant/shared/auth"
+	"github.com/waooaw/plant/shared/database"
 )
 
 const (
@@ -100,6 +101,9 @@ func (a *API) authorise(ctx huma.Context, next func(huma.Context)) {
 	c.shared = !known && op.Metadata[freshKey] == nil && slices.Contains([]string{http.MethodGet, http.MethodHead}, request.Method)
 	if known {
 		ctx = huma.WithContext(ctx, auth.WithPrincipal(ctx.Context(), principal))
+	}
+	if !known && len(allowed) == 0 && op.Metadata[freshKey] == nil && a.Settings.Database.HasReplica() {
+		ctx = huma.WithContext(ctx, database.MayLag(ctx.Context())) // whoever shows no token has written nothing
 	}
 	if most, ok := op.Metadata[lastsKey].(time.Duration); ok {
 		until, cancel := context.WithTimeout(c.client, most)

@@ -58,8 +58,12 @@ type API struct {
 	Log *slog.Logger
 	// Dialects are those of other standards. Add them before their operations.
 	Dialects []Dialect
-	// AfterWrite is called when a request that changes something was answered well. It may be nil, and must not wait.
-	AfterWrite func()
+	// AfterWrite is called when a request that changed something was answered well, before the answer is sent: what takes
+	// longer than a moment bounds itself. It may be nil. Its context has the request's trace for log lines, and does not end
+	// with the request.
+	AfterWrite func(ctx context.Context)
+	// OnClose is called when the function ends. It may be nil.
+	OnClose func()
 
 	name     string
 	cfg      Config

@@ -121,3 +121,20 @@ func (p Precondition) Versions() []int64 {
 	}
 	return versions
 }
+
+// File answers what is not JSON, a picture say, with its ETag.
+type File struct {
+	Status      int
+	ETag        string `header:"ETag"`
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
+// AnswerFile is Answer for a file, whose tag follows from its bytes.
+func AnswerFile(condition Conditional, contentType string, content []byte) *File {
+	file := &File{Status: http.StatusOK, ETag: etag(0, content), ContentType: contentType, Body: content}
+	if matches(condition.IfNoneMatch, file.ETag) {
+		file.Status, file.Body = http.StatusNotModified, nil
+	}
+	return file
+}

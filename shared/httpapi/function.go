@@ -41,7 +41,8 @@ type Function struct {
 // Handler returns the handler to register with the functions framework. It starts the function with its first request.
 func (f Function) Handler() http.HandlerFunc {
 	return lazily(func(ctx context.Context) (*Service, error) {
-		slog.SetDefault(logging.New(os.Stdout, logging.Config{})) // for what goes wrong before the settings are there
+		early, _ := config.Load[logging.Config](ctx) // for what goes wrong before all settings are there, such as these
+		slog.SetDefault(logging.New(os.Stdout, early))
 		settings, err := config.Load[Settings](ctx)
 		if err != nil {
 			return nil, err
@@ -82,6 +83,9 @@ func (f Function) Open(ctx context.Context, settings Settings, log *slog.Logger)
 		return nil, err
 	}
 	return &Service{API: api, Close: func() {
+		if api.OnClose != nil {
+			api.OnClose()
+		}
 		db.Close()
 		limits.close()
 	}}, nil

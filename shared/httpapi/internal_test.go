@@ -6,10 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -218,6 +219,9 @@ func TestLazily_TriesAgainAfterAFailure(t *testing.T) {
 		if w.Code != status {
 			t.Errorf("request %d got %d, want %d", i, w.Code, status)
 		}
+		if id := w.Header().Get("X-Request-Id"); id == "" || status != http.StatusOK && !strings.Contains(w.Body.String(), id) {
+			t.Errorf("request %d has the id %q: %s", i, id, w.Body)
+		}
 	}
 	if starts != 2 {
 		t.Errorf("started %d times, want 2", starts)
@@ -227,35 +231,29 @@ func TestLazily_TriesAgainAfterAFailure(t *testing.T) {
 // F21: a start that hangs is one for all who come meanwhile, and they share its end.
 func TestF21_LazilySharesAStart(t *testing.T) {
 	t.Parallel()
-	var starts atomic.Int32
-	begun, release := make(chan struct{}, 100), make(chan struct{})
-	handler := lazily(func(context.Context) (*Service, error) {
-		starts.Add(1)
-		begun <- struct{}{}
-		<-release
-		return nil, errors.New("the secrets do not answer")
-	})
-	var callers sync.WaitGroup
-	var arrived atomic.Int32
-	ask := func() {
-		arrived.Add(1)
-		w := httptest.NewRecorder()
-		handler(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
-		if w.Code != http.StatusServiceUnavailable {
-			t.Errorf("got %d", w.Code)
+	synctest.Test(t, func(t *testing.T) {
+		var starts atomic.Int32
+		release := make(chan struct{})
+		handler := lazily(func(context.Context) (*Service, error) {
+			starts.Add(1)
+			<-release
+			return nil, errors.New("the secrets do not answer")
+		})
+		var callers sync.WaitGroup
+		for range 20 {
+			callers.Go(func() {
+				w := httptest.NewRecorder()
+				handler(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+				if w.Code != http.StatusServiceUnavailable {
+					t.Errorf("got %d", w.Code)
+				}
+			})
 		}
-	}
-	callers.Go(ask)
-	<-begun
-	for range 20 {
-		callers.Go(ask)
-	}
-	for arrived.Load() < 21 {
-		runtime.Gosched()
-	}
-	close(release)
-	callers.Wait()
-	if got := starts.Load(); got > 3 { // one that had only just arrived may come too late for the first
-		t.Errorf("21 callers began %d starts", got)
-	}
+		synctest.Wait() // until all of them do
+		close(release)
+		callers.Wait()
+		if got := starts.Load(); got != 1 {
+			t.Errorf("20 callers began %d starts", got)
+		}
+	})
 }

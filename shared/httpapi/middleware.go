@@ -43,7 +43,8 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, timer := database.WithTimer(context.WithValue(r.Context(), callKey{}, c))
 	c.timer = timer
-	ctx = logging.WithTrace(ctx, a.traceOf(r))
+	traced := a.traceOf(r)
+	ctx = logging.WithTrace(ctx, traced)
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
@@ -80,7 +81,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mux.ServeHTTP(answer, r)
 	if a.AfterWrite != nil && answer.status >= http.StatusOK && answer.status < http.StatusMultipleChoices && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		a.AfterWrite()
+		a.AfterWrite(logging.WithTrace(context.Background(), traced))
 	}
 }
 
@@ -175,6 +176,10 @@ func (w *answer) WriteHeader(status int) {
 		h.Set("Cache-Control", "no-store")
 	}
 	w.call.quota.setHeaders(h)
+	if trace.SpanFromContext(w.request.Context()).IsRecording() {
+		// With a length the answer would end, and the platform take the processor away, before its trace is sent.
+		h.Del("Content-Length")
+	}
 	if w.patience > 0 {
 		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.patience)) // a recorder in tests has no connection
 	}
@@ -258,14 +263,19 @@ func describeSpan(r *http.Request, c *call) {
 	trace.SpanFromContext(r.Context()).SetAttributes(attribute.String("http.route", c.route), attribute.String("request_id", c.id))
 }
 
-// traceOf returns the trace that a request belongs to, for its log lines: our own span of it where it is traced, else what
-// the caller says, else a new one, so that every line has one.
+// traceOf returns the trace that a request belongs to, for its log lines: our own span of it where it is traced, else the
+// caller's.
 func (a *API) traceOf(r *http.Request) logging.Trace {
 	if a.traced != nil {
 		if span := trace.SpanContextFromContext(r.Context()); span.IsValid() {
 			return logging.Trace{ID: span.TraceID().String(), Span: span.SpanID().String()}
 		}
 	}
+	return callersTrace(r)
+}
+
+// callersTrace returns the trace that the caller says, else a new one, so that every line has one.
+func callersTrace(r *http.Request) logging.Trace {
 	if sent, ok := sentTrace(r); ok {
 		return sent
 	}

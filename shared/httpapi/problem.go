@@ -117,6 +117,12 @@ func (t ProblemType) Problem(detail string, faults ...*Fault) *Problem {
 	return p
 }
 
+// Because gives a problem its cause, for the log only.
+func (p *Problem) Because(cause error) *Problem {
+	p.cause = cause
+	return p
+}
+
 // Error implements error.
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 

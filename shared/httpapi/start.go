@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/logging"
 )
 
 // shutdownGrace is how long requests may take to end after SIGTERM; the platform kills after 10 s.
@@ -43,12 +46,21 @@ func (l *lazy) serve(w http.ResponseWriter, r *http.Request) {
 	if service == nil {
 		var err error
 		if service, err = l.open(r.Context()); err != nil {
-			slog.ErrorContext(r.Context(), "start failed", "error", err)
-			writeProblem(w, r, Unavailable.Problem("the function could not start; its log says why"))
+			failed(w, r, err)
 			return
 		}
 	}
 	service.API.ServeHTTP(w, r)
+}
+
+// failed answers, and logs, a request that no service is there for.
+func failed(w http.ResponseWriter, r *http.Request, err error) {
+	c := &call{id: requestID(r)}
+	ctx, timer := database.WithTimer(context.WithValue(logging.WithTrace(r.Context(), callersTrace(r)), callKey{}, c))
+	c.timer = timer
+	slog.ErrorContext(ctx, "start failed", "request_id", c.id, "error", err)
+	r = r.WithContext(ctx)
+	writeProblem(&answer{ResponseWriter: w, request: r, call: c, start: time.Now()}, r, Unavailable.Problem("the function could not start; its log says why"))
 }
 
 func (l *lazy) open(ctx context.Context) (*Service, error) {

@@ -44,7 +44,7 @@ func streaming(wrote *atomic.Int64) httpapi.Function {
 		huma.Post(api.Operations, "/api/v1/probe/write", func(context.Context, *struct{}) (*word, error) { return said("done"), nil })
 		huma.Post(api.Operations, "/api/v1/probe/refuse", func(context.Context, *struct{}) (*word, error) { return nil, database.ErrForbidden })
 		huma.Get(api.Operations, "/api/v1/probe/read", func(context.Context, *struct{}) (*word, error) { return said("done"), nil }, httpapi.Fresh)
-		api.AfterWrite = func() { wrote.Add(1) }
+		api.AfterWrite = func(context.Context) { wrote.Add(1) }
 		return nil
 	}}
 }

@@ -1,5 +1,6 @@
 // Package localgoogle answers, on this machine, where Google would: Secret Manager, Cloud SQL with its Admin API, the
-// metadata server that hands out tokens, Cloud Trace, and Vertex AI where a test says how. It is for tests and benches.
+// metadata server that hands out tokens, Cloud Logging, Cloud Trace, and Vertex AI where a test says how. It is for tests
+// and benches.
 //
 // Nothing of Plant knows of it. A process is pointed at it by the variables of Environment, which Google's clients and Go
 // heed anywhere: its calls to *.googleapis.com come here through a proxy, under a certificate authority of its own, and its
@@ -34,6 +35,7 @@ const Project = "plant-test"
 // Google is all of it. It is safe for concurrent use.
 type Google struct {
 	Secrets Secrets
+	Logs    Logs
 	Traces  Traces
 	// Vertex answers as Vertex AI, in whatever region. Set it before anybody asks.
 	Vertex http.Handler
@@ -69,6 +71,26 @@ func Start() (*Google, error) {
 	return g, nil
 }
 
+// Run starts a Google, points this process at it and runs a package's tests, which find it in google. TestMain exits with
+// what it returns.
+func Run(tests func() (status int), google **Google) (status int) {
+	g, err := Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer g.Close()
+	for _, variable := range g.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	*google = g
+	return tests()
+}
+
 func (g *Google) start() (err error) {
 	if g.authority, err = newAuthority("localgoogle"); err != nil {
 		return err
@@ -91,6 +113,7 @@ func (g *Google) start() (err error) {
 	}
 	g.grpc = grpc.NewServer()
 	g.Secrets.register(g.grpc)
+	g.Logs.register(g.grpc)
 	g.serve(g.metadata, http.HandlerFunc(g.answerMetadata))
 	g.serve(g.proxy, http.HandlerFunc(g.connect))
 	g.serve(tls.NewListener(g.apis, &tls.Config{
@@ -182,8 +205,8 @@ func (g *Google) answerAPI(w http.ResponseWriter, r *http.Request) {
 		g.Vertex.ServeHTTP(w, r)
 		return
 	}
-	switch r.Host {
-	case "secretmanager.googleapis.com", "secretmanager.googleapis.com:443":
+	switch strings.TrimSuffix(r.Host, ":443") {
+	case "secretmanager.googleapis.com", "logging.googleapis.com":
 		g.grpc.ServeHTTP(w, r)
 	case "sqladmin.googleapis.com":
 		g.answerAdmin(w, r)
@@ -255,13 +278,13 @@ func (g *Google) forwardPrivate(conn net.Conn) error {
 		return err
 	}
 	address := net.IP(request[4:8]).String()
-	instance := g.at(address)
-	if request[3] != 1 || instance == nil {
+	server := g.at(address)
+	if request[3] != 1 || server == nil {
 		_, _ = conn.Write([]byte{5, 4, 0, 1, 0, 0, 0, 0, 0, 0}) // host unreachable
 		return errors.New("no instance at " + address)
 	}
 	var dialer net.Dialer
-	there, err := dialer.DialContext(context.Background(), "tcp", instance.listener.Addr().String())
+	there, err := dialer.DialContext(context.Background(), "tcp", server.String())
 	if err != nil {
 		return err
 	}
@@ -272,13 +295,13 @@ func (g *Google) forwardPrivate(conn net.Conn) error {
 	return nil
 }
 
-// at returns the instance with a private address, or nil.
-func (g *Google) at(address string) *Instance {
+// at returns where a private address leads to, or nil.
+func (g *Google) at(address string) net.Addr {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, instance := range g.instances {
 		if instance.address == address {
-			return instance
+			return instance.reached
 		}
 	}
 	return nil

@@ -29,6 +29,7 @@ type Instance struct {
 	database  *pgconn.Config
 	authority *authority
 	listener  net.Listener
+	reached   net.Addr // where its address leads to; guarded by Google's mutex
 
 	mu          sync.Mutex
 	life        time.Duration
@@ -78,6 +79,7 @@ func (g *Google) AddInstance(databaseURL, impostor string) (*Instance, error) {
 	i.listener = tls.NewListener(plain, &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
 	})
+	i.reached = i.listener.Addr()
 	g.instances[subjectOf(i.Name)] = i
 	go i.accept()
 	return i, nil
@@ -101,6 +103,13 @@ func (i *Instance) Connections() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.connections
+}
+
+// Redirect lets whoever connects to an instance's address reach another's server, as one who has taken it over would.
+func (g *Google) Redirect(from, to *Instance) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	from.reached = to.listener.Addr()
 }
 
 // SetLife sets how long certificates are good for that are asked for from now on.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config of the log.
@@ -24,8 +26,8 @@ type traceKey struct{}
 type Trace struct{ ID, Span string }
 
 // WithTrace returns a context whose log lines carry the trace.
-func WithTrace(ctx context.Context, trace Trace) context.Context {
-	return context.WithValue(ctx, traceKey{}, trace)
+func WithTrace(ctx context.Context, of Trace) context.Context {
+	return context.WithValue(ctx, traceKey{}, of)
 }
 
 // New returns a logger that writes to w. It is safe for concurrent use; each line is one Write.
@@ -64,7 +66,7 @@ func severity(level slog.Level) string {
 	}
 }
 
-// traced adds the trace of the line's context.
+// traced adds the trace of the line's context: the one that WithTrace gave it, else that of an OpenTelemetry span.
 type traced struct {
 	slog.Handler
 	project string
@@ -72,14 +74,18 @@ type traced struct {
 
 // Handle implements slog.Handler.
 func (h traced) Handle(ctx context.Context, record slog.Record) error {
-	if trace, ok := ctx.Value(traceKey{}).(Trace); ok {
-		name := trace.ID
+	of, ok := ctx.Value(traceKey{}).(Trace)
+	if span := trace.SpanContextFromContext(ctx); !ok && span.IsValid() {
+		of, ok = Trace{ID: span.TraceID().String(), Span: span.SpanID().String()}, true
+	}
+	if ok {
+		name := of.ID
 		if h.project != "" {
-			name = "projects/" + h.project + "/traces/" + trace.ID
+			name = "projects/" + h.project + "/traces/" + of.ID
 		}
 		record.AddAttrs(slog.String("logging.googleapis.com/trace", name))
-		if trace.Span != "" {
-			record.AddAttrs(slog.String("logging.googleapis.com/spanId", trace.Span))
+		if of.Span != "" {
+			record.AddAttrs(slog.String("logging.googleapis.com/spanId", of.Span))
 		}
 	}
 	return h.Handler.Handle(ctx, record)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/waooaw/plant/shared/logging"
 )
@@ -37,6 +38,12 @@ func TestNew_WritesCloudLoggingFields(t *testing.T) {
 		}, map[string]any{
 			"severity": "INFO", "message": "x",
 			"logging.googleapis.com/trace": "projects/p/traces/" + id, "logging.googleapis.com/spanId": span,
+		}},
+		{"trace of a span", logging.Config{}, func(l *slog.Logger) {
+			l.InfoContext(trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{15: 7}, SpanID: trace.SpanID{7: 9}})), "x")
+		}, map[string]any{
+			"severity": "INFO", "message": "x",
+			"logging.googleapis.com/trace": "00000000000000000000000000000007", "logging.googleapis.com/spanId": "0000000000000009",
 		}},
 		{"trace without a project", logging.Config{}, func(l *slog.Logger) {
 			l.InfoContext(logging.WithTrace(t.Context(), logging.Trace{ID: id}), "x")

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -26,6 +27,9 @@ import (
 type Config struct {
 	// URL is redis:// or rediss://, the same for all functions. Without it there is no Redis.
 	URL config.Secret `env:"REDIS_URL"`
+	// Authorities are certificates, in PEM, of those whom Redis has its own from, in place of the system's: Memorystore has
+	// an authority for each instance.
+	Authorities config.Secret `env:"REDIS_CA"`
 	// Timeout ends the wait for one answer.
 	Timeout time.Duration `env:"REDIS_TIMEOUT, default=25ms"`
 }
@@ -74,7 +78,7 @@ type Redis struct {
 // Open returns a Redis that connects when first asked, so it fails only on a malformed configuration; the error never
 // holds the URL. The clock is time.Now but in tests.
 func Open(cfg Config, use Use, log *slog.Logger, now func() time.Time) (*Redis, error) {
-	options, err := parse(cfg.URL, use.BufferBytes)
+	options, err := parse(cfg, use.BufferBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +90,17 @@ func Open(cfg Config, use Use, log *slog.Logger, now func() time.Time) (*Redis, 
 
 // parse returns how to reach Redis. What the URL's query says about timeouts and pools does not count: the bounds above
 // have to hold.
-func parse(url config.Secret, bufferBytes int) (*redis.Options, error) {
-	options, err := redis.ParseURL(url.Reveal())
+func parse(cfg Config, bufferBytes int) (*redis.Options, error) {
+	options, err := redis.ParseURL(cfg.URL.Reveal())
 	if err != nil || options.Network != "tcp" {
 		// The driver's message may quote the URL, and with it the password.
 		return nil, errors.New("REDIS_URL is not a valid redis:// or rediss:// URL")
+	}
+	if cfg.Authorities != "" && options.TLSConfig != nil {
+		options.TLSConfig.RootCAs = x509.NewCertPool()
+		if !options.TLSConfig.RootCAs.AppendCertsFromPEM([]byte(cfg.Authorities.Reveal())) {
+			return nil, errors.New("REDIS_CA holds no certificate in PEM")
+		}
 	}
 	options.Protocol = 2 // no messages that nobody asked for
 	options.DisableIdentity = true

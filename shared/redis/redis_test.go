@@ -2,14 +2,18 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
@@ -148,5 +152,39 @@ func TestClose(t *testing.T) {
 	r.Close()
 	if r.Do(t.Context(), ping) {
 		t.Error("it was asked")
+	}
+}
+
+// Memorystore's certificate is of an authority that no system knows: with it Redis answers, without it nobody asks.
+func TestOpen_Authorities(t *testing.T) {
+	t.Parallel()
+	own := httptest.NewTLSServer(nil) // for its certificate, which signs itself and is for 127.0.0.1
+	defer own.Close()
+	m := miniredis.NewMiniRedis()
+	m.RequireAuth("marker")
+	if err := m.StartTLS(&tls.Config{Certificates: own.TLS.Certificates, MinVersion: tls.VersionTLS12}); err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate().Raw})
+	open := func(authorities config.Secret) (*Redis, error) {
+		cfg := Config{URL: config.Secret("rediss://:marker@" + m.Addr() + "/0"), Authorities: authorities, Timeout: redistest.Patient}
+		return Open(cfg, Use{MaxFailures: 2, BufferBytes: 1 << 10}, slog.New(slog.DiscardHandler), time.Now)
+	}
+	for name, test := range map[string]struct {
+		authorities config.Secret
+		want        bool
+	}{"its own": {config.Secret(authority), true}, "the system's": {"", false}} {
+		r, err := open(test.authorities)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Do(t.Context(), ping); got != test.want {
+			t.Errorf("%s: it answered: %v", name, got)
+		}
+		r.Close()
+	}
+	if _, err := open("marker, and no certificate"); err == nil || strings.Contains(err.Error(), "marker") {
+		t.Errorf("got %v, want an error that shows nothing", err)
 	}
 }

@@ -53,10 +53,9 @@ func (p *requests) OnStart(_ context.Context, span sdktrace.ReadWriteSpan) {
 // OnEnd implements sdktrace.SpanProcessor. A span that ends after its request is not sent any more.
 func (p *requests) OnEnd(span sdktrace.ReadOnlySpan) {
 	if spans := p.take(span); len(spans) > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
-		defer cancel()
+		ctx := trace.ContextWithSpanContext(context.Background(), span.SpanContext()) // for the log
 		if err := p.send(ctx, spans); err != nil {
-			p.log.Warn("traces not sent: none are for a while", "error", err.Error(), "seconds", pause.Seconds())
+			p.log.WarnContext(ctx, "traces not sent: none are for a while", "error", err.Error(), "seconds", pause.Seconds())
 			p.mu.Lock()
 			p.silent = p.now().Add(pause)
 			p.mu.Unlock()

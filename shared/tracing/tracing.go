@@ -3,7 +3,7 @@
 //
 // On the platform an instance has no processor between requests, so nothing is sent in the background: the spans of a
 // request are sent together when its last one ends, before its answer does. Only requests that are traced wait for that, not
-// longer than exportTimeout, and not at all for a while after a collector has failed.
+// longer than is configured, and not at all for a while after a collector has failed.
 package tracing
 
 import (
@@ -36,16 +36,17 @@ type Config struct {
 	Endpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	// Ratio of the requests to trace of which nobody before us has decided: 0 to 1. What is traced already goes on.
 	Ratio float64 `env:"TRACE_RATIO, default=0.01"`
+	// Timeout is how long a request that is traced may wait for the collector.
+	Timeout time.Duration `env:"TRACE_TIMEOUT, default=250ms"`
 	// Project that Google's collector keeps the traces in.
 	Project string `env:"GOOGLE_CLOUD_PROJECT"`
 }
 
 const (
-	exportTimeout = 250 * time.Millisecond // that a traced request may wait for the collector
-	pause         = 30 * time.Second       // without sending, after the collector has failed
-	maxPerSecond  = 10                     // traces of one process: callers may ask for theirs
-	googleDomain  = ".googleapis.com"
-	googleScope   = "https://www.googleapis.com/auth/cloud-platform"
+	pause        = 30 * time.Second // without sending, after the collector has failed
+	maxPerSecond = 10               // traces of one process: callers may ask for theirs
+	googleDomain = ".googleapis.com"
+	googleScope  = "https://www.googleapis.com/auth/cloud-platform"
 )
 
 // Tracer traces requests. A nil Tracer traces none.
@@ -66,11 +67,14 @@ func New(cfg Config, service string, log *slog.Logger) (*Tracer, error) {
 	if !(cfg.Ratio >= 0 && cfg.Ratio <= 1) {
 		return nil, fmt.Errorf("TRACE_RATIO is %v, not between 0 and 1", cfg.Ratio)
 	}
+	if cfg.Timeout <= 0 {
+		return nil, fmt.Errorf("TRACE_TIMEOUT is %v, not more than 0", cfg.Timeout)
+	}
 	attributes := []attribute.KeyValue{attribute.String("service.name", "plant-"+service)}
 	if cfg.Project != "" {
 		attributes = append(attributes, attribute.String("gcp.project_id", cfg.Project))
 	}
-	sender := &sender{endpoint: endpoint, project: cfg.Project}
+	sender := &sender{endpoint: endpoint, project: cfg.Project, timeout: cfg.Timeout}
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithResource(resource.NewSchemaless(attributes...)),
 		sdktrace.WithSampler(limited{
@@ -127,12 +131,15 @@ func (l limited) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingRe
 type sender struct {
 	endpoint *url.URL
 	project  string
+	timeout  time.Duration
 
 	mu       sync.Mutex
 	exporter sdktrace.SpanExporter
 }
 
 func (s *sender) send(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	exporter, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -148,7 +155,7 @@ func (s *sender) open(ctx context.Context) (sdktrace.SpanExporter, error) {
 	}
 	options := []otlptracehttp.Option{
 		otlptracehttp.WithEndpointURL(s.endpoint.JoinPath("v1", "traces").String()), otlptracehttp.WithCompression(otlptracehttp.GzipCompression),
-		otlptracehttp.WithTimeout(exportTimeout), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}),
+		otlptracehttp.WithTimeout(s.timeout), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}),
 	}
 	if s.endpoint.Scheme == "https" && strings.HasSuffix(s.endpoint.Hostname(), googleDomain) {
 		client, err := googleClient(s.project)

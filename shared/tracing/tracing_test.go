@@ -165,7 +165,14 @@ func TestNew(t *testing.T) {
 	if answer.Code != http.StatusNotFound {
 		t.Errorf("got %d", answer.Code)
 	}
-	for _, cfg := range []Config{{Endpoint: "collector:4318"}, {Endpoint: "ftp://x"}, {Endpoint: "http://x", Ratio: 2}, {Endpoint: "http://x", Ratio: -1}, {Endpoint: "://"}} {
+	for _, cfg := range []Config{
+		{Endpoint: "collector:4318", Timeout: 1},
+		{Endpoint: "ftp://x", Timeout: 1},
+		{Endpoint: "://", Timeout: 1},
+		{Endpoint: "http://x", Ratio: 2, Timeout: 1},
+		{Endpoint: "http://x", Ratio: -1, Timeout: 1},
+		{Endpoint: "http://x"},
+	} {
 		if _, err := New(cfg, "agents", quiet); err == nil || !strings.Contains(err.Error(), "OTEL_") && !strings.Contains(err.Error(), "TRACE_") {
 			t.Errorf("%+v: got %v", cfg, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/waooaw/plant/scripts/internal/process"
+	"github.com/waooaw/plant/scripts/internal/vectors"
 )
 
 // catalogueSeed makes every machine's catalogue the same.
@@ -59,8 +60,10 @@ func ensureCatalogue(ctx context.Context, conn *pgx.Conn, rows int, out io.Write
 }
 
 func clear(ctx context.Context, conn *pgx.Conn) error {
-	return pastTriggers(ctx, conn, `truncate plant.agents, plant.agent_statistics, plant.agent_skills, plant.agent_search, plant.search_words,
-		plant.skills, plant.industries, plant.idempotency_keys, plant.amendments, plant.tree_hashes, plant.checkpoints cascade`)
+	return pastTriggers(ctx, conn, `truncate plant.agents, plant.agent_statistics, plant.agent_skills,
+		plant.search_documents, plant.search_postings, plant.search_frequencies, plant.search_words, plant.search_starts, plant.search_vectors, plant.search_pending, plant.embedding_models,
+		plant.skills, plant.industries, plant.idempotency_keys, plant.amendments, plant.tree_hashes, plant.checkpoints,
+		plant.job_events, plant.jobs, plant.job_rollups, plant.hires, plant.reviews cascade`)
 }
 
 // pastTriggers runs a statement that they would refuse, as only a superuser can. Nobody may do so to a catalogue that is
@@ -134,7 +137,8 @@ func loadAgents(ctx context.Context, conn *pgx.Conn, rows int) error {
 	statements := []string{
 		`insert into plant.agent_statistics (agent_id, total_jobs, completed_jobs, reviews, rating_sum)
 			select id, n % 40 + n % 7, n % 40, n % 10, (n % 10) * (1 + n % 5) from (select id, right(id::text, 12)::int as n from plant.agents) a`,
-		`insert into plant.agent_skills (agent_id, skill_id) select id, unnest(skill_ids) from plant.agents on conflict do nothing`,
+		`insert into plant.agent_skills (agent_id, skill_id, industry, currency, status, rate, live)
+			select id, unnest(skill_ids), industry, currency, status, hourly_rate * 100, deleted_at is null from plant.agents on conflict do nothing`,
 	}
 	if rows <= usualRows { // they take most of the time, and only search reads them
 		statements = append(statements, searchRows...)
@@ -148,9 +152,30 @@ func loadAgents(ctx context.Context, conn *pgx.Conn, rows int) error {
 }
 
 var searchRows = []string{
-	`select plant.index_agents(array(select id from plant.agents))`,
-	`insert into plant.search_words (word) select word from ts_stat('select to_tsvector(''simple'', words) || document from plant.agent_search')
-			where length(word) between 3 and 64 and word !~ '[[:digit:][:punct:]]'`,
+	`select plant.index_texts(array(select id from plant.search_texts))`,
+	`select plant.count_frequencies()`,
+}
+
+// indexVectors makes the vectors. It is several times quicker to index all of them at once than one after another.
+func (b *bench) indexVectors(ctx context.Context) error {
+	var done bool
+	var again string
+	if err := b.owner.QueryRow(ctx, `select exists (select from plant.embedding_models where state = 'serving'),
+		pg_get_indexdef(to_regclass('plant.search_vectors_a0'))`).Scan(&done, &again); err != nil || done {
+		return err
+	}
+	if _, err := b.owner.Exec(ctx, `drop index plant.search_vectors_a0`); err != nil {
+		return err
+	}
+	if err := vectors.Make(ctx, b.stand.AppURL, b.out); err != nil {
+		return err
+	}
+	for _, statement := range []string{`set maintenance_work_mem = '1GB'`, again, `reset maintenance_work_mem`, `vacuum (analyze) plant.search_vectors`} {
+		if _, err := b.owner.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("index the vectors: %w", err)
+		}
+	}
+	return nil
 }
 
 func index(ctx context.Context, conn *pgx.Conn) error {

@@ -28,7 +28,7 @@ func (b *bench) compare(ctx context.Context) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, *table) error
-	}{{"audit", b.compareAudit}, {"feed", b.compareFeed}, {"page", b.comparePages}, {"start", b.compareStarts}, {"memory", b.compareMemory}} {
+	}{{"audit", b.compareAudit}, {"feed", b.compareFeed}, {"page", b.comparePages}, {"start", b.compareStarts}, {"memory", b.compareMemory}, {"events", b.compareEvents}} {
 		if !strings.Contains(b.only, part.name) {
 			continue
 		}
@@ -127,7 +127,7 @@ func (b *bench) measure(ctx context.Context, e endpoint) (result, error) {
 func (b *bench) forgetCreated(ctx context.Context) error {
 	for _, statement := range []string{
 		`delete from plant.agents where owner = '` + benchOwner + `'`, `truncate plant.idempotency_keys`,
-		`vacuum (analyze) plant.agents`, `vacuum plant.agent_search`, `vacuum plant.agent_skills`, `vacuum plant.agent_statistics`, `checkpoint`,
+		`vacuum (analyze) plant.agents`, `vacuum plant.search_documents`, `vacuum plant.search_postings`, `vacuum plant.search_vectors`, `vacuum plant.agent_skills`, `vacuum plant.agent_statistics`, `checkpoint`,
 	} {
 		if _, err := b.owner.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("remove what was created: %w", err)

@@ -27,13 +27,17 @@ type settings struct {
 	Home string `env:"PLANT_HOME, default=.local"`
 
 	rows, rounds, clients, searchClients int
-	kills                                int
+	kills, eventCount                    int
 	seed                                 uint64
 	length                               time.Duration
 	only, scenario                       string
 }
 
-var parts = []string{"get", "list", "search", "create", "audit", "feed", "page", "start", "memory"}
+// parts are what is measured without being asked for; those that take long are asked for by name.
+var (
+	parts     = []string{"get", "list", "search", "create", "audit", "feed", "page", "start", "memory", "events"}
+	longParts = []string{"metrics"}
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -58,20 +62,24 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&s.length, "length", 3*time.Second, "of each measurement; a scenario takes ten times as long")
 	flags.IntVar(&s.kills, "kill", 0, "how often to kill PostgreSQL under writers, instead")
 	flags.Uint64Var(&s.seed, "seed", 0, "of the kills; a random one where it is 0")
+	flags.IntVar(&s.eventCount, "events", 10_000_000, "raw events behind the metrics, at most; and a tenth of them, and so on")
 	flags.StringVar(&s.scenario, "scenario", "", "a load to run instead: "+strings.Join(scenarioNames, ", ")+" or all")
 	flags.StringVar(&s.only, "only", strings.Join(parts, ","), "what to measure")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	for part := range strings.SplitSeq(s.only, ",") {
-		if !slices.Contains(parts, part) {
-			return fmt.Errorf("--only %s: there are %s", part, strings.Join(parts, ", "))
+		if all := slices.Concat(parts, longParts); !slices.Contains(all, part) {
+			return fmt.Errorf("--only %s: there are %s", part, strings.Join(all, ", "))
 		}
 	}
 	for name := range strings.SplitSeq(s.scenario, ",") {
 		if name != "" && name != "all" && !slices.Contains(scenarioNames, name) {
 			return fmt.Errorf("--scenario %s: there are %s", name, strings.Join(scenarioNames, ", "))
 		}
+	}
+	if s.only == "metrics" {
+		s.rows = metricsAgents
 	}
 	if s.rows > usualRows {
 		s.only = "get,list,page"
@@ -87,6 +95,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if s.scenario != "" {
 		return b.runScenarios(ctx, s.scenario)
+	}
+	if s.only == "metrics" {
+		return b.compareMetrics(ctx)
 	}
 	return b.compare(ctx)
 }
@@ -148,7 +159,10 @@ func setUp(ctx context.Context, s settings, out io.Writer) (*bench, error) {
 			return b, err
 		}
 	}
-	return b, ensureCatalogue(ctx, b.owner, s.rows, out)
+	if err := ensureCatalogue(ctx, b.owner, s.rows, out); err != nil || s.rows > usualRows {
+		return b, err
+	}
+	return b, b.indexVectors(ctx)
 }
 
 // close ends everything that setUp started.

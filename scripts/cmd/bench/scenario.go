@@ -288,7 +288,7 @@ func overloadNotes(samples []sample, pace vegeta.Pacer) []string {
 func (b *bench) maintain(ctx context.Context) error {
 	for _, statement := range []string{
 		`vacuum (analyze) plant.agents`, `reindex index concurrently plant.agents_by_created_at`, `reindex table concurrently plant.agent_statistics`,
-		`vacuum (analyze) plant.agent_search`, `reindex index concurrently plant.agent_search_document`, `analyze`, `checkpoint`,
+		`vacuum (analyze) plant.search_documents`, `reindex index concurrently plant.search_postings_by_impact`, `analyze`, `checkpoint`,
 	} {
 		if _, err := b.owner.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, err)

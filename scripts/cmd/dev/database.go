@@ -11,6 +11,7 @@ import (
 
 	"github.com/waooaw/plant/scripts/internal/postgres"
 	"github.com/waooaw/plant/scripts/internal/process"
+	"github.com/waooaw/plant/scripts/internal/vectors"
 	plantsql "github.com/waooaw/plant/sql"
 )
 
@@ -41,6 +42,9 @@ func prepareDatabase(ctx context.Context, ownerURL string, s settings, out io.Wr
 	}
 	app, err := postgres.AppLogin(ctx, ownerURL, filepath.Join(s.Home, "app-password"))
 	if err != nil {
+		return databaseURLs{}, err
+	}
+	if err := vectors.Make(ctx, app, out); err != nil {
 		return databaseURLs{}, err
 	}
 	u, err := url.Parse(ownerURL)

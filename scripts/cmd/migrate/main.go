@@ -18,11 +18,6 @@ import (
 	plantsql "github.com/waooaw/plant/sql"
 )
 
-type settings struct {
-	Home        string        `env:"PLANT_HOME, default=.local"`
-	DatabaseURL config.Secret `env:"DATABASE_URL"`
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
@@ -36,21 +31,15 @@ func main() {
 var errUsage = errors.New("usage: scripts/migrate [up | down | status | to N]")
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	s, err := config.Load[settings](ctx)
+	place, err := config.Load[postgres.Place](ctx)
 	if err != nil {
 		return err
 	}
-	url := s.DatabaseURL.Reveal()
-	if url == "" {
-		if url = postgres.RunningURL(s.Home); url == "" {
-			server, err := postgres.Start(ctx, s.Home, out)
-			if err != nil {
-				return err
-			}
-			defer server.Stop()
-			url = server.OwnerURL
-		}
+	url, stop, err := place.OwnerURL(ctx, out)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)

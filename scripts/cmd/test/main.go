@@ -28,7 +28,9 @@ const (
 )
 
 type settings struct {
-	Home string `env:"PLANT_HOME, default=.local"`
+	CI      bool   `env:"CI"`
+	Home    string `env:"PLANT_HOME, default=.local"`
+	Offline string `env:"PLANT_TERRAFORM_OFFLINE, default=../shared/terraform-offline"`
 }
 
 func main() {
@@ -48,8 +50,11 @@ func main() {
 type checks struct {
 	home, root string
 	database   string // the tests' server
+	offline    string // the folder of the stand-in for Terraform's providers
 	quick      bool
+	strict     bool // nothing may be left out
 	failed     []string
+	leftOut    []string
 }
 
 func run(ctx context.Context) error {
@@ -57,10 +62,13 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := &checks{}
+	c := &checks{strict: s.CI}
 	flag.BoolVar(&c.quick, "quick", false, "leave out the race detector, the end-to-end run and coverage")
 	flag.Parse()
 	if c.home, err = filepath.Abs(filepath.Join(s.Home, "test")); err != nil {
+		return err
+	}
+	if c.offline, err = filepath.Abs(s.Offline); err != nil {
 		return err
 	}
 	if c.root, err = os.Getwd(); err != nil {
@@ -80,6 +88,9 @@ func run(ctx context.Context) error {
 	defer server.Stop()
 	c.database = server.OwnerURL
 	c.all(ctx, modules)
+	if len(c.leftOut) > 0 {
+		fmt.Println("\nleft out: " + strings.Join(c.leftOut, "; "))
+	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
@@ -96,6 +107,7 @@ func (c *checks) all(ctx context.Context, modules []module) {
 		return
 	}
 	c.check(ctx, "shell scripts", c.root, nil, append([]string{"shellcheck"}, shellScripts(c.root)...)...)
+	c.terraform(ctx)
 	for _, m := range modules {
 		alone := []string{"GOWORK=off"}
 		c.check(ctx, m.name+": go.mod is tidy", m.dir, alone, "go", "mod", "tidy", "-diff")
@@ -105,7 +117,7 @@ func (c *checks) all(ctx context.Context, modules []module) {
 		if !c.quick {
 			test = append(test, "-race", "-coverpkg=github.com/waooaw/plant/...", "-coverprofile="+filepath.Join(coverage, m.file()))
 		}
-		c.check(ctx, m.name+": tests", m.dir, []string{"PLANT_TEST_DATABASE_URL=" + c.database}, append(test, "./...")...)
+		c.check(ctx, m.name+": tests", m.dir, []string{"PLANT_TEST_DATABASE_URL=" + c.database, "PLANT_TERRAFORM_OFFLINE=" + c.offline}, append(test, "./...")...)
 	}
 	if c.quick {
 		return

@@ -49,7 +49,9 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// Where the packages are, the checkout's own programs with the server, and the programs that the platform makes.
 func dist() string     { return filepath.Join(common.home, "dist") }
+func own() string      { return filepath.Join(common.home, "own") }
 func platform() string { return filepath.Join(common.home, "platform") }
 
 func prepare(t *testing.T) {
@@ -68,7 +70,7 @@ func prepareCommon() (err error) {
 	if err := os.Chmod(common.home, 0o755); err != nil { // the server's user has to pass through
 		return err
 	}
-	if common.manifest, err = packages.Build(ctx, checkout, dist(), io.Discard); err != nil {
+	if common.manifest, err = packages.Build(ctx, checkout, own(), dist(), io.Discard); err != nil {
 		return err
 	}
 	for name, f := range common.manifest.Functions {
@@ -76,7 +78,7 @@ func prepareCommon() (err error) {
 			return fmt.Errorf("build %s as the platform does: %w", name, err)
 		}
 	}
-	if common.stand, err = stand.Open(ctx, checkout, filepath.Join(dist(), packages.BuildFolder), io.Discard); err != nil {
+	if common.stand, err = stand.Open(ctx, checkout, own(), io.Discard); err != nil {
 		return err
 	}
 	if common.google, err = localgoogle.Start(); err != nil {

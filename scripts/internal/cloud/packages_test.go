@@ -4,11 +4,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
-	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/waooaw/plant/scripts/internal/functions"
 	"github.com/waooaw/plant/scripts/internal/packages"
+	"github.com/waooaw/plant/shared/auth"
 )
 
 // The platform's own main, as its functions-framework buildpack writes it where the function is declared in the code, but
@@ -123,18 +126,37 @@ func onePackage(folder string) error {
 	return nil
 }
 
+// What the platform would build of the packages logs in by IAM, writes to the database and reads from it.
 func TestPackages_PlatformBuildsThem(t *testing.T) {
 	prepare(t)
 	before := common.instance.Calls()
-	paths := map[string]string{"agents": "/api/v1/agents?limit=1", "search": "/api/v1/agents/search?query=writer", "metrics": "/api/v1/metrics/ready"}
+	running := map[string]*functions.Function{}
 	for _, name := range functions.Names {
-		f := start(t, name)
-		if status, _, body := call(t, http.MethodGet, f.Address.String()+paths[name], "", nil); status != http.StatusOK {
-			t.Errorf("%s answers %d: %s", name, status, body)
+		running[name] = start(t, name)
+	}
+	token, err := common.stand.Token(auth.Partner, "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, header, body := call(t, http.MethodPost, running["agents"].Address.String()+"/api/v1/agents",
+		`{"name":"Packaged Writer","specialization":"Packaging","industry":"sales","hourly_rate":1}`, map[string]string{"Authorization": "Bearer " + token})
+	if status != http.StatusCreated {
+		t.Fatalf("create: %d %s", status, body)
+	}
+	agent := header.Get("Location")
+	for _, test := range []struct{ function, path, want string }{
+		{"agents", agent, `"name":"Packaged Writer"`},
+		{"search", "/api/v1/agents/search?query=packaged+writer", `"name":"Packaged Writer"`},
+		{"metrics", agent + "/metrics", `"total_jobs":0`},
+	} {
+		status, _, body := call(t, http.MethodGet, running[test.function].Address.String()+test.path, "", nil)
+		if status != http.StatusOK || !strings.Contains(body, test.want) {
+			t.Errorf("%s answers %d: %s", test.function, status, body)
 		}
 	}
-	if calls := common.instance.Calls(); calls.LoginTokens-before.LoginTokens < len(functions.Names) {
-		t.Errorf("each logs in by IAM, but asked %+v after %+v", calls, before)
+	calls := common.instance.Calls()
+	if got := calls.LoginTokens - before.LoginTokens; got != len(functions.Names) || calls.Certificates-before.Certificates != got {
+		t.Errorf("each logs in by IAM, with one certificate, but asked %+v after %+v", calls, before)
 	}
 }
 
@@ -146,7 +168,7 @@ func TestPackages_HoldWhatIsNeededAndNoMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer reader.Close()
-		if f.Archive != name+"-"+f.SHA256+".zip" || f.EntryPoint != strings.ToUpper(name[:1])+name[1:] {
+		if f.EntryPoint != strings.ToUpper(name[:1])+name[1:] {
 			t.Errorf("%s: the manifest has %+v", name, f)
 		}
 		last := ""
@@ -170,37 +192,94 @@ func TestPackages_HoldWhatIsNeededAndNoMore(t *testing.T) {
 	}
 }
 
-// The same checkout gives the same bytes, in whatever folder, and nothing of an earlier run is left.
+// Whoever runs scripts/package on the same sources, wherever they lie and whenever they were written, gets the same bytes,
+// and nothing of an earlier run is left.
 func TestPackages_AreReproducible(t *testing.T) {
 	prepare(t)
 	folder := t.TempDir()
-	stale := filepath.Join(folder, "agents-0000.zip")
-	if err := os.WriteFile(stale, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	again, err := packages.Build(t.Context(), checkout, folder, io.Discard)
+	visible, err := filepath.Glob(filepath.Join(checkout, "[^.]*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(common.manifest, again); diff != "" {
-		t.Errorf("a second run differs: %s", diff)
-	}
-	if _, err := os.Stat(stale); !errors.Is(err, os.ErrNotExist) {
-		t.Error("an archive of an earlier run is still there")
-	}
-	for _, file := range []string{packages.ManifestName, again.Functions["agents"].Archive, again.StaticFiles["openapi.yaml"].Path} {
-		first, err := os.ReadFile(filepath.Join(dist(), file))
+	for _, path := range visible {
+		to := filepath.Join(folder, filepath.Base(path))
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+		case info.IsDir():
+			err = os.CopyFS(to, os.DirFS(path))
+		default:
+			err = copyFile(to, path)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := os.ReadFile(filepath.Join(folder, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(first, second) {
-			t.Errorf("%s differs", file)
+	}
+	again := filepath.Join(folder, ".dist")
+	stale := filepath.Join(again, "agents-0000.zip")
+	if err := errors.Join(os.Mkdir(again, 0o755), os.WriteFile(stale, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	script := exec.CommandContext(t.Context(), filepath.Join(folder, "scripts", "package"))
+	script.Env = append(os.Environ(), "PLANT_HOME="+filepath.Join(folder, ".local"), "GOWORK=")
+	said, err := script.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	first, second := sums(t, dist()), sums(t, again)
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("another checkout gives something else: %s", diff)
+	}
+	for name, f := range common.manifest.Functions {
+		if first[f.Archive] != f.SHA256 || f.Archive != name+"-"+f.SHA256+".zip" || !strings.Contains(string(said), f.Archive) {
+			t.Errorf("%s: the manifest has %+v, the archive %s, and it says %s", name, f, first[f.Archive], said)
 		}
 	}
+	for name, object := range common.manifest.StaticFiles {
+		if first[object.Path] != object.SHA256 {
+			t.Errorf("%s: the manifest has %+v, the file %s", name, object, first[object.Path])
+		}
+	}
+	if files := 1 + len(common.manifest.Functions) + len(common.manifest.StaticFiles); len(first) != files {
+		t.Errorf("there are %d files, and the manifest tells of %d, itself included", len(first), files)
+	}
+	text, err := os.ReadFile(filepath.Join(again, packages.ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written packages.Manifest
+	if err := json.Unmarshal(text, &written); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(common.manifest, written); diff != "" {
+		t.Errorf("what is written is not what is told: %s", diff)
+	}
+}
+
+func copyFile(to, from string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o600)
+}
+
+// sums returns the SHA-256 of every file below a folder.
+func sums(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := fs.WalkDir(os.DirFS(folder), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(folder, path))
+		found[path] = fmt.Sprintf("%x", sha256.Sum256(content))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func TestPackages_StaticFiles(t *testing.T) {

@@ -52,6 +52,11 @@ func TestF21_SecretManagerDownAtStart(t *testing.T) {
 			if took := time.Since(begin); took > 7*time.Second {
 				t.Errorf("8 callers at once were refused after %v", took)
 			}
+			for _, line := range lines(t, f) {
+				if line["message"] != "start failed" || line["request_id"] == nil || !strings.HasPrefix(fmt.Sprint(line["logging.googleapis.com/trace"]), "projects/"+localgoogle.Project+"/traces/") {
+					t.Errorf("a line of a failed start: %v", line)
+				}
+			}
 			text := logOf(t, f)
 			if !strings.Contains(text, "CURSOR_KEY") || !strings.Contains(text, `"severity":"ERROR"`) || strings.Contains(text, marker) {
 				t.Errorf("the log should say what failed, without a value: %s", text)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waooaw/plant/scripts/internal/functions"
 	"github.com/waooaw/plant/scripts/internal/gateway"
@@ -23,13 +24,16 @@ func traceID(n int) string { return fmt.Sprintf("0af7651916cd43dd8448eb211c80%04
 
 const callersSpan = "b7ad6b7169203331"
 
+// traceTimeout is how long a busy machine may take to keep a trace; of what is not kept, none is for a while.
+const traceTimeout = time.Minute
+
 // startGateway runs a gateway before all three functions, which send their traces to Cloud Trace, the gateway its own to a
 // collector: both are localgoogle's.
 func startGateway(t *testing.T, more ...string) (address string, running map[string]*functions.Function) {
 	t.Helper()
 	collector := httptest.NewServer(&common.google.Traces)
 	t.Cleanup(collector.Close)
-	tracer, err := tracing.New(tracing.Config{Endpoint: collector.URL}, "gateway", slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	tracer, err := tracing.New(tracing.Config{Endpoint: collector.URL, Timeout: traceTimeout}, "gateway", slog.New(slog.NewJSONHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +58,7 @@ func startGateway(t *testing.T, more ...string) (address string, running map[str
 // One trace goes through gateway, function and SQL, is sent before the answer is, and its id is in the function's log line.
 func TestTraces_ThroughGatewayFunctionAndSQL(t *testing.T) {
 	prepare(t)
-	address, running := startGateway(t, "OTEL_EXPORTER_OTLP_ENDPOINT=https://telemetry.googleapis.com")
+	address, running := startGateway(t, "OTEL_EXPORTER_OTLP_ENDPOINT=https://telemetry.googleapis.com", "TRACE_TIMEOUT="+traceTimeout.String())
 	token, err := common.stand.Token(auth.Partner, "ada")
 	if err != nil {
 		t.Fatal(err)

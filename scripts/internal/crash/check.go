@@ -20,7 +20,7 @@ type Findings struct {
 const stored = `
 	select a.id::text, a.name, a.description, a.version,
 		exists (select from plant.agent_statistics where agent_id = a.id)
-		and exists (select from plant.agent_search where agent_id = a.id)
+		and exists (select from plant.search_documents where id = a.id)
 		and exists (select from plant.idempotency_keys where subject = a.owner and key = a.name and answer->'body'->>'id' = a.id::text)
 		and (select count(*) = a.version and max(m.version) = a.version from plant.amendments m where m.entity_id = a.id) -- row D9
 	from plant.agents a where a.owner = $1 and a.deleted_at is null`

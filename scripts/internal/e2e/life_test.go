@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 var agentPath = regexp.MustCompile(`/api/v1/agents/[0-9a-f-]{36}`)
@@ -79,6 +80,48 @@ func governance(t *testing.T, p *plant, partner, governor string) {
 	for _, free := range []string{"job-roles/" + role, "skills/" + skill, "industries/" + industry} {
 		p.do(t, "DELETE", "/api/v1/"+free, governor, "").want(t, 204)
 		p.do(t, "GET", "/api/v1/"+free, "", "").want(t, 404, "NOT_FOUND")
+	}
+}
+
+// hiring is what README shows: a customer tries an agent, goes on with it and reviews it.
+func hiring(t *testing.T, p *plant, partner, governor string) {
+	customer, other := p.script(t, "token", "--role", "customer", "--sub", "konkan-foods"), p.script(t, "token", "--role", "customer", "--sub", "daily-dairy")
+	agent := "/api/v1/agents/" + p.do(t, "POST", "/api/v1/agents", partner, `{"name":"Campaign Writer","specialization":"Content writing","industry":"marketing","hourly_rate":85,"exclusive":true}`).want(t, 201).id(t)
+	hire := "/api/v1/hires/" + p.do(t, "POST", agent+"/hires/", customer, `{"duration":"monthly"}`).want(t, 201, `"status":"trial"`, `"price":13600.00`).id(t)
+	p.do(t, "POST", agent+"/hires", other, `{"duration":"monthly"}`).want(t, 409, "AGENT_TAKEN")
+	p.do(t, "POST", hire+"/review", customer, `{"rating":5}`).want(t, 409, "TRIAL_RUNS")
+	p.do(t, "PUT", hire+"/status/", customer, `{"status":"active"}`).want(t, 200, `"status":"active"`)
+	p.do(t, "POST", hire+"/review/", customer, `{"rating":5,"text":"Two drafts a day, and both are good."}`).want(t, 201)
+	p.do(t, "POST", hire+"/review/reply/", partner, `{"text":"Thank you!"}`).want(t, 200, "Thank you!")
+	p.do(t, "GET", agent+"/reviews/", "", "").want(t, 200, "both are good", "Thank you!")
+	p.do(t, "GET", agent+"/metrics", "", "").want(t, 200, `"avg_rating":5`, `"retention_rate":1`)
+	p.do(t, "GET", hire, other, "").want(t, 404, "NOT_FOUND")
+	p.do(t, "GET", "/api/v1/hires/?status=active", partner, "").want(t, 200, hire[len("/api/v1/hires/"):])
+	p.do(t, "DELETE", agent, partner, "").want(t, 409, "AGENT_HIRED")
+	p.do(t, "PUT", hire+"/review/hidden/", governor, `{"hidden":true}`).want(t, 200, `"hidden":true`)
+	p.do(t, "GET", agent+"/metrics", "", "").want(t, 200, `"avg_rating":0`)
+	p.do(t, "PUT", hire+"/status", partner, `{"status":"ended"}`).want(t, 200, `"status":"ended"`)
+	p.do(t, "DELETE", agent, partner, "").want(t, 204)
+}
+
+// measuring is what README shows: events are reported, and figures and pictures follow at once. The demo data have some too.
+func measuring(t *testing.T, p *plant, partner string) {
+	agent := p.do(t, "POST", "/api/v1/agents", partner, `{"name":"Hard Worker","specialization":"Editing","industry":"marketing","hourly_rate":40}`).want(t, 201).id(t)
+	now := time.Now().UTC().Format(time.RFC3339)
+	batch := fmt.Sprintf(`{"events":[{"event_id":"e1","job_id":"j1","kind":"job_started","occurred_at":%q},{"event_id":"e2","job_id":"j1","kind":"job_completed","occurred_at":%[1]q,"duration_ms":41250,"cost":0.97}]}`, now)
+	p.do(t, "POST", "/api/v1/agents/"+agent+"/events", partner, batch).want(t, 200, `{"event_id":"e2","status":"stored"}`)
+	p.do(t, "POST", "/api/v1/agents/"+agent+"/events/", partner, batch).want(t, 200, `{"event_id":"e2","status":"duplicate"}`)
+	p.do(t, "GET", "/api/v1/agents/"+agent+"/metrics?window=24h", "", "").want(t, 200, `"total_jobs":1`, `"avg_cost":0.97`)
+	p.do(t, "GET", "/api/v1/agents/"+agent+"/metrics/timeseries?interval=week&tz=Asia/Kolkata", "", "").want(t, 200, `"total_jobs":1`)
+	p.do(t, "GET", "/api/v1/agents?min_success_rate=0.95&max_p95_duration_ms=120000&sort=total_jobs", "", "").want(t, 200, agent)
+	p.do(t, "GET", "/api/v1/agents/search?query=Hard+Worker&min_success_rate=0.95", "", "").want(t, 200, agent)
+	const writer = "/api/v1/agents/01920000-0000-7000-8000-000000004001"
+	p.do(t, "GET", writer+"/metrics/chart.svg?tz=Asia/Kolkata", "", "").want(t, 200, "<title id=\"title\">Campaign Writer: Jobs by day</title>", "jobs ended, of which")
+	p.do(t, "GET", writer+"/metrics/chart.png?measure=duration&theme=dark", "", "").want(t, 200, "PNG")
+	p.do(t, "GET", writer+"/metrics/badge.svg", "", "").want(t, 200, "jobs completed 30d: ")
+	p.do(t, "GET", "/api/v1/agents/compare?ids="+agent+",01920000-0000-7000-8000-000000004001", "", "").want(t, 200, `"measured":{"agent_id":"`+agent)
+	for _, of := range []string{"summary", "trending", "leaderboard"} {
+		p.do(t, "GET", "/api/v1/marketplace/"+of, "", "").want(t, 200, `"industry"`)
 	}
 }
 

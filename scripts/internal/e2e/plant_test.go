@@ -309,6 +309,8 @@ func TestPlant(t *testing.T) {
 	}
 	governor := p.script(t, "token", "--role", "governor", "--sub", "grace")
 	t.Run("skills, job roles, industries and teams", func(t *testing.T) { governance(t, p, token, governor) })
+	t.Run("an agent is tried, hired and reviewed", func(t *testing.T) { hiring(t, p, token, governor) })
+	t.Run("what an agent did is reported, measured and drawn", func(t *testing.T) { measuring(t, p, token) })
 	t.Run("a change is followed and proved", func(t *testing.T) { audit(t, p, token, governor) })
 	t.Run("open protocols", func(t *testing.T) { openProtocols(t, p, token) })
 	t.Run("pages and documents", func(t *testing.T) {
@@ -316,6 +318,7 @@ func TestPlant(t *testing.T) {
 		p.do(t, "GET", "/openapi.json", "", "").want(t, 200, `"/api/v1/agents/{id}"`, `"/api/v1/agents/search"`, `"/api/v1/agents/{id}/metrics"`)
 		p.do(t, "GET", "/openapi.yaml", "", "").want(t, 200, "/api/v1/agents/{id}")
 		p.do(t, "GET", "/problems/not-found", "", "").want(t, 200, "NOT_FOUND")
+		p.do(t, "GET", "/problems/own-agent", "", "").want(t, 200, "OWN_AGENT")
 		p.do(t, "GET", "/problems/industry-locked", "", "").want(t, 200, "INDUSTRY_LOCKED")
 		p.do(t, "GET", "/ready", "", "").want(t, 200, `"ready"`)
 		p.do(t, "GET", "/.well-known/openid-configuration", "", "").want(t, 200, p.url+"/.well-known/jwks.json")
@@ -332,6 +335,19 @@ func TestPlant(t *testing.T) {
 	})
 	t.Run("migrations tell where they stand", func(t *testing.T) {
 		if printed := p.script(t, "migrate", "status"); !strings.Contains(printed, "[x] 001_access.sql") || strings.Contains(printed, "[ ]") {
+			t.Error(printed)
+		}
+	})
+	t.Run("a smoke test passes, and leaves nothing behind", func(t *testing.T) {
+		if printed := p.script(t, "smoke", p.url, "--write"); !strings.Contains(printed, "answers are as they should be") {
+			t.Error(printed)
+		}
+		p.do(t, "GET", "/api/v1/agents?tag=smoke-test", "", "").want(t, 200, "[]")
+	})
+	t.Run("a backup is restored, and the same", func(t *testing.T) {
+		folder := filepath.Join(p.home, "saved")
+		p.script(t, "backup", folder)
+		if printed := p.script(t, "restore", folder, "--into", "restored"); !strings.Contains(printed, "restored, and the same") {
 			t.Error(printed)
 		}
 	})

@@ -51,7 +51,7 @@ func TestCheck_FindsWhatIsWrong(t *testing.T) {
 		{`insert into plant.amendments (entity_type, entity_id, version, action, actor_issuer, actor_role, actor, change, at, previous_hash, hash)
 			select entity_type, gen_random_uuid(), 1, 'create', actor_issuer, actor_role, actor, change, at, previous_hash, hash from plant.amendments
 			where entity_id in (select id from plant.agents where owner = $1) limit 1`, crash.Findings{Lost: 2, Torn: 2}},
-		{`delete from plant.agent_search where agent_id = (select min(id::text)::uuid from plant.agents where owner = $1)`, crash.Findings{Lost: 2, Torn: 3}},
+		{`delete from plant.search_documents where id = (select min(id::text)::uuid from plant.agents where owner = $1)`, crash.Findings{Lost: 2, Torn: 3}},
 		{`insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate)
 			select gen_random_uuid(), owner_issuer, owner, name, 'Twice', industry, 1 from plant.agents where owner = $1 and external_id is null limit 1`, crash.Findings{Lost: 2, Torn: 4, Doubled: 1}},
 		{`insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate)

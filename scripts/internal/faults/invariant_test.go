@@ -218,8 +218,13 @@ func again(ctx context.Context, caller crash.Caller, method, path, body, key str
 	if key == "" {
 		header = nil
 	}
+	return againAt(ctx, func() crash.Caller { return caller }, method, path, body, header)
+}
+
+// againAt is again where the function may be another one the next time.
+func againAt(ctx context.Context, caller func() crash.Caller, method, path, body string, header []string) (crash.Answer, error) {
 	for {
-		answer, err := caller.Do(ctx, method, path, body, header...)
+		answer, err := caller().Do(ctx, method, path, body, header...)
 		switch {
 		case err == nil && !answer.Unavailable():
 			return answer, nil

@@ -21,8 +21,8 @@ import (
 // framework is what the platform's own main imports, beside the function.
 const framework = "github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 
-// platform is what the packages are chosen for, whatever machine this is.
-var platform = []string{"GOWORK=off", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1"}
+// platform is what the packages are chosen for, whatever machine this is and however its Go is set up.
+var platform = []string{"GOWORK=off", "GOFLAGS=", "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1"}
 
 // goPackage is what go list tells of a package.
 type goPackage struct {

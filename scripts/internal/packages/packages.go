@@ -36,6 +36,7 @@ type Function struct {
 	EntryPoint string `json:"entry_point"` // FUNCTION_TARGET
 	Archive    string `json:"archive"`     // NAME-SHA256.zip
 	SHA256     string `json:"sha256"`      // of the archive, hexadecimal
+	Bytes      int64  `json:"bytes"`
 }
 
 // Object is one file for the bucket.
@@ -44,21 +45,24 @@ type Object struct {
 	ContentType  string `json:"content_type"`
 	CacheControl string `json:"cache_control"`
 	SHA256       string `json:"sha256"`
+	Bytes        int64  `json:"bytes"`
 }
 
 // cacheControl of static files: a deployment is seen within minutes.
 const cacheControl = "public, max-age=300"
 
-// BuildFolder is, in the same folder, the home of the programs that are asked for their documents.
-const BuildFolder = "build"
+// StaticFolder is the folder of the static files, in the same folder.
+const StaticFolder = "static"
 
-const staticFolder = "static"
-
-// Build makes all of it in a folder, from a checkout. What an earlier run has left there goes.
-func Build(ctx context.Context, checkout, folder string, out io.Writer) (Manifest, error) {
+// Build makes all of it in a folder, from a checkout. What an earlier run has left there goes. The functions' programs,
+// which are asked for their documents, are compiled into a home.
+func Build(ctx context.Context, checkout, home, folder string, out io.Writer) (Manifest, error) {
 	m := Manifest{Functions: map[string]Function{}, StaticFiles: map[string]Object{}, StaticHeaders: static.Headers}
 	checkout, err := filepath.Abs(checkout)
 	if err != nil {
+		return m, err
+	}
+	if home, err = filepath.Abs(home); err != nil {
 		return m, err
 	}
 	if folder, err = filepath.Abs(folder); err != nil {
@@ -71,7 +75,7 @@ func Build(ctx context.Context, checkout, folder string, out io.Writer) (Manifes
 		return m, err
 	}
 	var building errgroup.Group
-	building.Go(func() error { return m.buildStatic(ctx, checkout, folder, out) })
+	building.Go(func() error { return m.buildStatic(ctx, checkout, home, folder, out) })
 	made := make([]Function, len(functions.Names))
 	for i, name := range functions.Names {
 		building.Go(func() (err error) {
@@ -96,7 +100,7 @@ func Build(ctx context.Context, checkout, folder string, out io.Writer) (Manifes
 
 // removeOld removes what an earlier run has made, so that nobody deploys a mixture.
 func removeOld(folder string) error {
-	old := []string{filepath.Join(folder, ManifestName), filepath.Join(folder, staticFolder)}
+	old := []string{filepath.Join(folder, ManifestName), filepath.Join(folder, StaticFolder)}
 	for _, name := range functions.Names {
 		archives, err := filepath.Glob(filepath.Join(folder, name+"-*.zip"))
 		if err != nil {
@@ -127,12 +131,11 @@ func buildFunction(ctx context.Context, checkout, folder, name string) (Function
 		return Function{}, err
 	}
 	sum := hashOf(archive)
-	f := Function{EntryPoint: strings.ToUpper(name[:1]) + name[1:], Archive: name + "-" + sum + ".zip", SHA256: sum}
+	f := Function{EntryPoint: strings.ToUpper(name[:1]) + name[1:], Archive: name + "-" + sum + ".zip", SHA256: sum, Bytes: int64(len(archive))}
 	return f, os.WriteFile(filepath.Join(folder, f.Archive), archive, 0o644) //nolint:gosec // for whoever deploys
 }
 
-func (m *Manifest) buildStatic(ctx context.Context, checkout, folder string, out io.Writer) error {
-	home := filepath.Join(folder, BuildFolder)
+func (m *Manifest) buildStatic(ctx context.Context, checkout, home, folder string, out io.Writer) error {
 	if err := functions.Build(ctx, checkout, home, out); err != nil {
 		return err
 	}
@@ -153,7 +156,10 @@ func (m *Manifest) buildStatic(ctx context.Context, checkout, folder string, out
 		if strings.HasSuffix(name, "/") {
 			name += "index.html"
 		}
-		object := Object{Path: staticFolder + "/" + name, ContentType: file.MediaType, CacheControl: cacheControl, SHA256: hashOf(file.Content)}
+		object := Object{
+			Path: StaticFolder + "/" + name, ContentType: file.MediaType, CacheControl: cacheControl,
+			SHA256: hashOf(file.Content), Bytes: int64(len(file.Content)),
+		}
 		m.StaticFiles[name] = object
 		target := filepath.Join(folder, filepath.FromSlash(object.Path))
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {

@@ -76,7 +76,7 @@ func (s *sparse) transposed() *sparse {
 	for i := range s.ends {
 		at, x := s.row(i)
 		for n, j := range at {
-			t.at[next[j]], t.x[next[j]] = int32(i), x[n] //nolint:gosec // of at most maxTerms
+			t.at[next[j]], t.x[next[j]] = int32(i), x[n]
 			next[j]++
 		}
 	}

@@ -15,13 +15,7 @@ const (
 // grams are the character n-grams of the known terms, each known by a hash.
 type grams struct {
 	hashes  []uint32 // ascending
-	vectors rows     // the sum of a word's is its form
-
-	// What is made of the terms, not stored: the terms that have an n-gram, how much it tells for being rare, and the length
-	// of each term's vector of what its n-grams tell.
-	terms   [][]int32
-	idfs    []float32
-	lengths []float32
+	vectors rows     // their sum over a word is its form
 }
 
 // gramsOf returns the hashes, FNV-1a, of the n-grams of a word between marks of its begin and end: each once, ascending.
@@ -67,25 +61,30 @@ func (g *grams) form(known []int32) []float32 {
 	return form
 }
 
-// index notes which terms have each n-gram.
-func (g *grams) index(t *terms) {
-	g.terms = make([][]int32, len(g.hashes))
-	g.idfs = make([]float32, len(g.hashes))
-	g.lengths = make([]float32, len(t.ends))
-	for term := range t.ends {
-		for _, i := range g.known(t.text(term)) {
-			g.terms[i] = append(g.terms[i], int32(term)) //nolint:gosec // below maxTerms
+// index tells which terms have an n-gram.
+type index struct {
+	terms   [][]int32 // of each n-gram
+	tell    []float32 // how much each n-gram tells, for being rare
+	lengths []float32 // of each term's vector of what its n-grams tell
+}
+
+func (m *Model) newIndex() *index {
+	x := &index{terms: make([][]int32, len(m.grams.hashes)), tell: make([]float32, len(m.grams.hashes)), lengths: make([]float32, len(m.terms.ends))}
+	for term := range m.terms.ends {
+		for _, i := range m.grams.known(m.terms.text(term)) {
+			x.terms[i] = append(x.terms[i], int32(term))
 		}
 	}
-	for i, terms := range g.terms {
-		g.idfs[i] = rarity(len(t.ends), len(terms))
+	for i, terms := range x.terms {
+		x.tell[i] = rarity(len(x.lengths), len(terms))
 		for _, term := range terms {
-			g.lengths[term] += g.idfs[i] * g.idfs[i]
+			x.lengths[term] += x.tell[i] * x.tell[i]
 		}
 	}
-	for term, squares := range g.lengths {
-		g.lengths[term] = float32(math.Sqrt(float64(squares)))
+	for term, squares := range x.lengths {
+		x.lengths[term] = float32(math.Sqrt(float64(squares)))
 	}
+	return x
 }
 
 // rarity is how much an n-gram tells that is in so many terms of all.
@@ -93,28 +92,29 @@ func rarity(all, in int) float32 { return float32(math.Log1p(float64(all) / floa
 
 // near is a term that is spelt like a word.
 type near struct {
-	term     int32
-	likeness float64
+	term     int
+	likeness float64 // cosine of their forms
 }
 
 // candidates are compared by form: those that have most n-grams in common.
 const candidates = 32
 
 // like returns the terms that are spelt most like a word, and more so than likeness, the most like one first.
-func (g *grams) like(t *terms, known []int32, spelling []float32) []near {
-	common := make([]float32, len(g.lengths))
+func (m *Model) like(known []int32, form []float32) []near {
+	x := m.index()
+	common := make([]float32, len(x.lengths))
 	for _, i := range known {
-		for _, term := range g.terms[i] {
-			common[term] += g.idfs[i] * g.idfs[i]
+		for _, term := range x.terms[i] {
+			common[term] += x.tell[i] * x.tell[i]
 		}
 	}
 	byLikeness := func(a, b near) int { return cmp.Or(cmp.Compare(b.likeness, a.likeness), cmp.Compare(a.term, b.term)) }
 	found := make([]near, 0, candidates+1)
-	for term, x := range common {
-		if x == 0 {
+	for term, sum := range common {
+		if sum == 0 {
 			continue
 		}
-		n := near{int32(term), float64(x / g.lengths[term])} //nolint:gosec // below maxTerms
+		n := near{term, float64(sum / x.lengths[term])}
 		if len(found) == candidates && n.likeness <= found[candidates-1].likeness {
 			continue
 		}
@@ -123,17 +123,9 @@ func (g *grams) like(t *terms, known []int32, spelling []float32) []near {
 		found = found[:min(len(found), candidates)]
 	}
 	for i, n := range found {
-		found[i].likeness = dot(spelling, g.form(g.known(t.text(int(n.term)))))
+		found[i].likeness = m.forms.dot(n.term, form)
 	}
 	slices.SortFunc(found, byLikeness)
 	found = found[:min(len(found), alike)]
 	return slices.DeleteFunc(found, func(n near) bool { return n.likeness <= likeness })
-}
-
-func dot(a, b []float32) float64 {
-	sum := float32(0)
-	for i, x := range a {
-		sum += x * b[i]
-	}
-	return float64(sum)
 }

@@ -44,7 +44,9 @@ type Model struct {
 	data     []byte // as it is stored; what is large below lies in it
 	terms    terms
 	meanings rows // of the terms
+	forms    rows // of the terms
 	grams    grams
+	index    func() *index // made when the first unknown word is asked for
 }
 
 // Model implements embedding.Embedder: the name is that of the model's content, so the same texts make the same model.
@@ -89,20 +91,42 @@ func (m *Model) Query(text string) []float32 {
 	return m.embed(counts)
 }
 
+// Share is how much of a query the model knows, from 0 to 1: the rest of its words are neither known nor spelt like any
+// that are.
+func (m *Model) Share(query string) float64 {
+	known, all := 0.0, 0.0
+	for stem := range stems(query) {
+		weight := float64(rarity(int(m.terms.documents), 1)) // of a word that nobody uses
+		id, found := m.terms.find(stem)
+		if found {
+			weight = float64(m.terms.idf(id))
+		} else {
+			grams := m.grams.known(stem)
+			found = len(m.like(grams, m.grams.form(grams))) > 0
+		}
+		all += weight
+		if found {
+			known += weight
+		}
+	}
+	if all == 0 {
+		return 0
+	}
+	return known / all
+}
+
 func (m *Model) embed(counts map[string]int) []float32 {
 	vector := make([]float32, embedding.Dimensions)
 	meaning, form := vector[:meaningDimensions], vector[meaningDimensions:]
 	for _, stem := range slices.Sorted(maps.Keys(counts)) { // in one order, that the sums be the same
 		weight := float32(math.Log1p(float64(counts[stem])))
-		grams := m.grams.known(stem)
-		spelling := m.grams.form(grams)
 		if id, known := m.terms.find(stem); known {
 			weight *= m.terms.idf(id)
 			m.meanings.addTo(meaning, id, weight)
-		} else if weight *= m.terms.idf(-1); !m.guess(meaning, grams, spelling, weight) {
-			continue
+			m.forms.addTo(form, id, weight)
+		} else {
+			m.guess(meaning, form, stem, weight)
 		}
-		axpy(form, spelling, weight)
 	}
 	scale(meaning, math.Sqrt(1-formWeight))
 	scale(form, math.Sqrt(formWeight))
@@ -112,22 +136,25 @@ func (m *Model) embed(counts map[string]int) []float32 {
 	return vector
 }
 
-// guess adds what an unknown word means by the terms that are spelt like it, and reports whether there are any.
-func (m *Model) guess(meaning []float32, grams []int32, spelling []float32, weight float32) bool {
-	guessed := make([]float32, meaningDimensions)
-	best := 0.0
-	for _, near := range m.grams.like(&m.terms, grams, spelling) {
-		nearness := near.likeness - likeness
-		best = max(best, nearness)
-		m.meanings.addTo(guessed, int(near.term), float32(nearness*nearness))
+// guess adds an unknown word's form, and what the terms mean that are spelt like it. Where there are none it says nothing.
+func (m *Model) guess(meaning, form []float32, stem string, weight float32) {
+	grams := m.grams.known(stem)
+	spelling := m.grams.form(grams)
+	found := m.like(grams, spelling)
+	if len(found) == 0 {
+		return
 	}
-	if best == 0 {
-		return false
+	guessed := make([]float32, meaningDimensions)
+	for _, near := range found {
+		nearness := near.likeness - likeness
+		m.meanings.addTo(guessed, near.term, float32(nearness*nearness))
 	}
 	// The less it looks like a known term, the less of its meaning is known: all of it where it looks the same.
-	scale(guessed, math.Pow(best/(1-likeness), 2))
+	share := (found[0].likeness - likeness) / (1 - likeness)
+	scale(guessed, share*share)
+	weight *= m.terms.idf(found[0].term) // it may be that one, misspelt
 	axpy(meaning, guessed, weight)
-	return true
+	axpy(form, spelling, weight)
 }
 
 // scale gives a vector the length, and reports whether it has a direction.

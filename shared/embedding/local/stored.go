@@ -8,14 +8,15 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
 // A model is stored as its format, the SHA-256 of what follows, and little-endian numbers:
 //
 //	documents, terms, bytes of their texts, n-grams
-//	terms: end of each in the texts · documents it is in · texts · scales and numbers of their meanings
-//	n-grams: hashes · scales and numbers of their forms
+//	terms: end of each in the texts · documents it is in · texts · scales and numbers of their meanings, and of their forms
+//	n-grams: hashes · scales and numbers of their vectors
 const (
 	format     = "plantlm\x01"
 	headerSize = len(format) + sha256.Size
@@ -27,21 +28,16 @@ var errDamaged = errors.New("the stored embedding model is damaged, or of anothe
 func (m *Model) MarshalBinary() ([]byte, error) { return slices.Clone(m.data), nil }
 
 // store makes a model of its parts.
-func store(t terms, meanings rows, hashes []uint32, forms rows) (*Model, error) {
+func store(t terms, meanings, forms rows, g grams) (*Model, error) {
 	data := append([]byte(format), make([]byte, sha256.Size)...)
-	data = appendNumbers(data, []uint32{t.documents, count(t.ends), uint32(len(t.texts)), count(hashes)})
+	data = appendNumbers(data, []uint32{t.documents, count(t.ends), count([]byte(t.texts)), count(g.hashes)})
 	data = appendNumbers(data, t.ends)
 	data = appendNumbers(data, t.in)
 	data = append(data, t.texts...)
-	for i, r := range []rows{meanings, forms} {
-		if i == 1 {
-			data = appendNumbers(data, hashes)
-		}
-		for _, scale := range r.scales {
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(scale))
-		}
-		data = append(data, r.x...)
-	}
+	data = appendRows(data, meanings)
+	data = appendRows(data, forms)
+	data = appendNumbers(data, g.hashes)
+	data = appendRows(data, g.vectors)
 	sum := sha256.Sum256(data[headerSize:])
 	copy(data[len(format):], sum[:])
 	m := &Model{}
@@ -57,6 +53,13 @@ func appendNumbers(data []byte, numbers []uint32) []byte {
 	return data
 }
 
+func appendRows(data []byte, r rows) []byte {
+	for _, scale := range r.scales {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(scale))
+	}
+	return append(data, r.x...)
+}
+
 // UnmarshalBinary implements encoding.BinaryUnmarshaler. Damaged data is an error, and leaves the model as it was.
 func (m *Model) UnmarshalBinary(data []byte) error {
 	if len(data) < headerSize || string(data[:len(format)]) != format {
@@ -68,7 +71,7 @@ func (m *Model) UnmarshalBinary(data []byte) error {
 		return errDamaged
 	}
 	r := reader{rest: data[headerSize:]}
-	read := Model{name: "local-" + hex.EncodeToString(sum[:8]), data: data}
+	read := &Model{name: "local-" + hex.EncodeToString(sum[:8]), data: data}
 	sizes := r.numbers(4)
 	if r.failed || sizes[1] > maxTerms || sizes[3] > maxGrams {
 		return errDamaged
@@ -78,13 +81,14 @@ func (m *Model) UnmarshalBinary(data []byte) error {
 	read.terms.in = r.numbers(int(sizes[1]))
 	read.terms.texts = string(r.bytes(int(sizes[2])))
 	read.meanings = r.rows(int(sizes[1]), meaningDimensions)
+	read.forms = r.rows(int(sizes[1]), formDimensions)
 	read.grams.hashes = r.numbers(int(sizes[3]))
 	read.grams.vectors = r.rows(int(sizes[3]), formDimensions)
 	if r.failed || len(r.rest) > 0 || !read.terms.valid() || !ascending(read.grams.hashes) {
 		return errDamaged
 	}
-	read.grams.index(&read.terms)
-	*m = read
+	read.index = sync.OnceValue(read.newIndex)
+	*m = *read
 	return nil
 }
 

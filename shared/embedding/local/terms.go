@@ -26,13 +26,9 @@ func (t *terms) find(stem string) (int, bool) {
 	return sort.Find(len(t.ends), func(i int) int { return strings.Compare(stem, t.text(i)) })
 }
 
-// idf is how much a term tells, for being rare: that of a term in no document where i is below 0.
+// idf is how much a term tells, for being rare.
 func (t *terms) idf(i int) float32 {
-	in := 0.0
-	if i >= 0 {
-		in = float64(t.in[i])
-	}
-	return float32(math.Log(1 + (float64(t.documents)+.5)/(in+.5)))
+	return float32(math.Log1p((float64(t.documents) + 0.5) / (float64(t.in[i]) + 0.5)))
 }
 
 // rows are vectors of one length, whose numbers are kept as int8 times a scale a vector.
@@ -50,6 +46,17 @@ func (r *rows) addTo(sum []float32, i int, weight float32) {
 	for j, x := range row {
 		sum[j] += weight * float32(int8(x)) //nolint:gosec // stored as two's complement
 	}
+}
+
+// dot returns row i's product with a vector.
+func (r *rows) dot(i int, v []float32) float64 {
+	row := r.x[i*r.columns:][:r.columns]
+	v = v[:len(row)]
+	sum := float32(0)
+	for j, x := range row {
+		sum += v[j] * float32(int8(x)) //nolint:gosec // stored as two's complement
+	}
+	return float64(sum * r.scales[i])
 }
 
 const largestByte = 127

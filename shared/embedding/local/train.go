@@ -13,7 +13,7 @@ import (
 const (
 	// maxTerms and maxGrams bound what a model takes in memory: less than 25 MB.
 	maxTerms = 40_000
-	maxGrams = 1 << 16
+	maxGrams = 50_000
 )
 
 const (
@@ -42,11 +42,15 @@ func Train(ctx context.Context, docs iter.Seq2[Document, error]) (*Model, error)
 	if err != nil {
 		return nil, err
 	}
-	hashes, forms, err := t.forms(ctx)
+	g, err := t.grams(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return store(t, pack(meanings), hashes, pack(forms))
+	forms := newMatrix(len(t.ends), formDimensions)
+	for i := range t.ends {
+		copy(forms.row(i), g.form(g.known(t.text(i))))
+	}
+	return store(t, pack(meanings), pack(forms), g)
 }
 
 // corpus is what is learnt from.
@@ -103,7 +107,7 @@ func (c *corpus) settle() terms {
 	end := 0
 	for i, text := range kept {
 		old := c.ids[text]
-		numbers[old] = int32(i) //nolint:gosec // below maxTerms
+		numbers[old] = int32(i)
 		end += len(text)
 		t.ends = append(t.ends, uint32(end)) //nolint:gosec // below maxTerms * maxTermBytes
 		t.in = append(t.in, c.in[old])
@@ -153,7 +157,7 @@ func (c *corpus) occurrences(ctx context.Context, n int) (*sparse, error) {
 	places := make([][]place, n)
 	for d, doc := range c.docs {
 		for at, id := range doc.terms {
-			places[id] = append(places[id], place{int32(d), int32(at)}) //nolint:gosec // a catalogue has no 2³¹ words
+			places[id] = append(places[id], place{int32(d), int32(at)})
 		}
 	}
 	near := [window + 1]uint64{}
@@ -239,8 +243,8 @@ func information(s *sparse) {
 	s.at, s.x = s.at[:kept], s.x[:kept]
 }
 
-// forms returns the terms' n-grams, and a vector each: the sum of a word's is its form.
-func (t *terms) forms(ctx context.Context) ([]uint32, matrix, error) {
+// grams returns the terms' n-grams.
+func (t *terms) grams(ctx context.Context) (grams, error) {
 	in := map[uint32]int{}
 	for i := range t.ends {
 		for _, hash := range gramsOf(t.text(i)) {
@@ -271,12 +275,12 @@ func (t *terms) forms(ctx context.Context) ([]uint32, matrix, error) {
 	}
 	vectors, _, err := leftSingular(ctx, spelt.transposed(), formDimensions)
 	if err != nil {
-		return nil, matrix{}, err
+		return grams{}, err
 	}
 	for i := range hashes {
 		for k := range vectors.row(i) {
 			vectors.row(i)[k] *= idf[i]
 		}
 	}
-	return hashes, vectors, nil
+	return grams{hashes, pack(vectors)}, nil
 }

@@ -12,26 +12,25 @@ import (
 	"sync"
 
 	"cloud.google.com/go/logging"
-	"google.golang.org/api/option"
 
 	"github.com/waooaw/plant/shared/audit"
 )
 
 // Log keeps checkpoints: in a log of Cloud Logging, in a file, in both or in none, as is configured.
 type Log struct {
-	cfg     audit.Config
-	options []option.ClientOption // of a test's own end
+	cfg audit.Config
 
 	opening sync.Mutex
 	client  *logging.Client
+	logger  *logging.Logger // one for all: each is a goroutine until the client is closed
 }
 
 // New returns a log, which connects with its first checkpoint.
-func New(cfg audit.Config, options ...option.ClientOption) (*Log, error) {
+func New(cfg audit.Config) (*Log, error) {
 	if cfg.Log != "" && cfg.Project == "" {
 		return nil, errors.New("AUDIT_LOG needs GOOGLE_CLOUD_PROJECT")
 	}
-	return &Log{cfg: cfg, options: options}, nil
+	return &Log{cfg: cfg}, nil
 }
 
 // Write writes a checkpoint, and returns when it is kept. The same one may be written again.
@@ -44,28 +43,32 @@ func (c *Log) Write(ctx context.Context, note []byte) error {
 	if c.cfg.Log == "" {
 		return nil
 	}
-	client, err := c.open(ctx)
+	logger, err := c.open(ctx)
 	if err != nil {
 		return fmt.Errorf("open the log of checkpoints: %w", err)
 	}
 	// Synchronous: nothing is left for after an answer, when the platform takes the processor away.
 	entry := logging.Entry{Severity: logging.Notice, Payload: string(note)}
-	if err := client.Logger(c.cfg.Log).LogSync(ctx, entry); err != nil {
+	if err := logger.LogSync(ctx, entry); err != nil {
 		return fmt.Errorf("write the checkpoint to the log: %w", err)
 	}
 	return nil
 }
 
-func (c *Log) open(ctx context.Context) (*logging.Client, error) {
+// open returns the logger. A failure is not kept: the next checkpoint tries again.
+func (c *Log) open(ctx context.Context) (*logging.Logger, error) {
 	c.opening.Lock()
 	defer c.opening.Unlock()
-	if c.client != nil {
-		return c.client, nil
+	if c.logger != nil {
+		return c.logger, nil
 	}
 	// What is opened outlives the request that happened to come first.
-	client, err := logging.NewClient(context.WithoutCancel(ctx), "projects/"+c.cfg.Project, c.options...)
-	c.client = client
-	return client, err
+	client, err := logging.NewClient(context.WithoutCancel(ctx), "projects/"+c.cfg.Project)
+	if err != nil {
+		return nil, err
+	}
+	c.client, c.logger = client, client.Logger(c.cfg.Log)
+	return c.logger, nil
 }
 
 // Close lets go of the connection.

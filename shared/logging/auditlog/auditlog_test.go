@@ -1,75 +1,29 @@
 package auditlog_test
 
 import (
-	"context"
-	"net"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
-	"sync"
 	"testing"
 
-	"cloud.google.com/go/logging/apiv2/loggingpb"
-	"google.golang.org/api/option"
-	"google.golang.org/grpc"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"github.com/waooaw/plant/shared/audit"
+	"github.com/waooaw/plant/shared/localgoogle"
 	"github.com/waooaw/plant/shared/logging/auditlog"
 )
-
-// fakeLogging is Google's end of Cloud Logging: it keeps entries, or refuses them.
-type fakeLogging struct {
-	loggingpb.UnimplementedLoggingServiceV2Server
-
-	mu      sync.Mutex
-	entries []*loggingpb.LogEntry
-	refuse  error
-}
-
-// WriteLogEntries implements loggingpb.LoggingServiceV2Server.
-func (f *fakeLogging) WriteLogEntries(_ context.Context, request *loggingpb.WriteLogEntriesRequest) (*loggingpb.WriteLogEntriesResponse, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.refuse != nil {
-		return nil, f.refuse
-	}
-	for _, entry := range request.GetEntries() {
-		if entry.GetLogName() == "" {
-			entry.LogName = request.GetLogName()
-		}
-		if !strings.HasSuffix(entry.GetLogName(), "/diagnostic-log") { // which the client tells of itself
-			f.entries = append(f.entries, entry)
-		}
-	}
-	return &loggingpb.WriteLogEntriesResponse{}, nil
-}
-
-func startFake(t *testing.T) (*fakeLogging, []option.ClientOption) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own
-	if err != nil {
-		t.Fatal(err)
-	}
-	fake, server := &fakeLogging{}, grpc.NewServer()
-	loggingpb.RegisterLoggingServiceV2Server(server, fake)
-	go func() { _ = server.Serve(listener) }() // until Stop
-	t.Cleanup(server.Stop)
-	return fake, []option.ClientOption{
-		option.WithEndpoint(listener.Addr().String()), option.WithoutAuthentication(),
-		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
-	}
-}
 
 const checkpoint = "plant.test/audit\n3\nAAAA\n\n— plant.test/audit BBBB\n"
 
 // A checkpoint is kept by Cloud Logging when Write returns: nothing is left for after an answer.
 func TestWrite_CloudLogging(t *testing.T) {
 	t.Parallel()
-	fake, options := startFake(t)
-	log, err := auditlog.New(audit.Config{Log: "checkpoints", Project: "p"}, options...)
+	name := uuid.NewString()
+	log, err := auditlog.New(audit.Config{Log: name, Project: localgoogle.Project})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,14 +33,24 @@ func TestWrite_CloudLogging(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fake.mu.Lock()
-	if len(fake.entries) != 2 || fake.entries[0].GetLogName() != "projects/p/logs/checkpoints" || fake.entries[0].GetTextPayload() != checkpoint {
-		t.Errorf("kept are %v", fake.entries)
+	want := localgoogle.Entry{Log: "projects/" + localgoogle.Project + "/logs/" + name, Severity: "NOTICE", Text: checkpoint}
+	if diff := cmp.Diff([]localgoogle.Entry{want, want}, google.Logs.Of(name)); diff != "" {
+		t.Error(diff)
 	}
-	fake.refuse = status.Error(codes.PermissionDenied, "no")
-	fake.mu.Unlock()
+	google.Logs.Fail(status.Error(codes.PermissionDenied, "no"))
 	if err := log.Write(t.Context(), []byte(checkpoint)); err == nil {
 		t.Error("what was refused is said to be kept")
+	}
+	google.Logs.Fail(nil)
+	if err := log.Write(t.Context(), []byte(checkpoint)); err != nil {
+		t.Errorf("well again: %v", err)
+	}
+	var stacks strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&stacks, 2); err != nil {
+		t.Fatal(err)
+	}
+	if left := strings.Count(stacks.String(), "created by cloud.google.com/go/logging.(*Client).Logger"); left > 1 {
+		t.Errorf("4 checkpoints left %d goroutines", left)
 	}
 }
 

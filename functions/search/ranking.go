@@ -2,19 +2,21 @@ package search
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"math"
 
 	"github.com/google/uuid"
 )
 
-// ranked is an agent that was found, and its score in hundredths.
+// ranked is an agent that was found, and its score in ten-thousandths: what cursors and page tokens keep of it.
 type ranked struct {
 	id    uuid.UUID
-	score uint8
+	score uint16
 }
 
 type ranking []ranked
 
-const rankedBytes = len(uuid.UUID{}) + 1
+const rankedBytes = len(uuid.UUID{}) + 2
 
 func (p ranking) first(n int) ranking { return p[:min(n, len(p))] }
 
@@ -26,20 +28,28 @@ func (p ranking) ids() []uuid.UUID {
 	return ids
 }
 
-func (p ranking) score(id uuid.UUID) int {
+// score returns the score of one of them, from 0 to 1.
+func (p ranking) score(id uuid.UUID) float64 {
 	for _, one := range p {
 		if one.id == id {
-			return int(one.score)
+			return float64(one.score) / wholeScore
 		}
 	}
 	return 0
+}
+
+// wholeScore is a score of 1 as it is kept.
+const wholeScore = 10_000
+
+func rankedAs(id uuid.UUID, score float64) ranked {
+	return ranked{id, uint16(math.Round(min(max(score, 0), 1) * wholeScore))}
 }
 
 // pack makes a position of what is left of a search, so that later pages go on in the order of the first.
 func (p ranking) pack() []string {
 	packed := make([]byte, 0, len(p)*rankedBytes)
 	for _, one := range p {
-		packed = append(append(packed, one.id[:]...), one.score)
+		packed = binary.BigEndian.AppendUint16(append(packed, one.id[:]...), one.score)
 	}
 	return []string{base64.RawURLEncoding.EncodeToString(packed)}
 }
@@ -54,7 +64,7 @@ func unpack(position []string) (ranking, bool) {
 	}
 	var left ranking
 	for ; len(packed) > 0; packed = packed[rankedBytes:] {
-		left = append(left, ranked{uuid.UUID(packed[:rankedBytes-1]), packed[rankedBytes-1]})
+		left = append(left, ranked{uuid.UUID(packed[:rankedBytes-2]), binary.BigEndian.Uint16(packed[rankedBytes-2:])})
 	}
 	return left, true
 }

@@ -1,0 +1,83 @@
+package infrastructure_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	scriptNamed  = regexp.MustCompile(`scripts/([a-z-]+)`)
+	fileLinked   = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`)
+	outputNamed  = regexp.MustCompile(`output -raw ([a-z_]+)`)
+	commandWord  = regexp.MustCompile(`^ *(?:[A-Z_]+=\S+ )*([a-z][a-z0-9./-]*)`)
+	variableUsed = regexp.MustCompile("`([a-z]+_[a-z_]+)`")
+)
+
+// known programs of the guides: what a reader has, by the prerequisites.
+var known = []string{"cd", "curl", "dig", "gcloud", "git", "psql", "terraform", "export", "for", "do", "done", "if", "then", "fi", "echo"}
+
+// Every command of the guide, and of what the build runs, is one that there is.
+func TestGuide_CommandsExist(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"README.md", "cloudbuild.yaml", "migrate.yaml"} {
+		text := read(t, name)
+		scripts := scriptNamed.FindAllStringSubmatch(text, -1)
+		if len(scripts) == 0 {
+			t.Errorf("%s names no script", name)
+		}
+		for _, script := range scripts {
+			if info, err := os.Stat(filepath.Join(checkout, "scripts", script[1])); err != nil || !info.IsDir() && info.Mode()&0o111 == 0 {
+				t.Errorf("%s: there is no %s", name, script[0])
+			}
+		}
+	}
+	guide := read(t, "README.md")
+	for _, line := range pasted(guide) {
+		word := commandWord.FindStringSubmatch(line)
+		if word == nil || !strings.HasPrefix(word[1], "scripts/") && !slices.Contains(known, word[1]) {
+			t.Errorf("README.md: what is %q?", line)
+		}
+	}
+	outputs := read(t, "outputs.tf")
+	for _, output := range outputNamed.FindAllStringSubmatch(guide, -1) {
+		if !strings.Contains(outputs, `output "`+output[1]+`"`) {
+			t.Errorf("README.md: there is no output %s", output[1])
+		}
+	}
+	for _, link := range fileLinked.FindAllStringSubmatch(guide, -1) {
+		if _, err := os.Stat(filepath.Join(checkout, configuration, link[1])); err != nil {
+			t.Errorf("README.md leads to %s, which is not there", link[1])
+		}
+	}
+	variables := read(t, "variables.tf")
+	for _, used := range variableUsed.FindAllStringSubmatch(guide, -1) {
+		if !strings.Contains(variables, `variable "`+used[1]+`"`) && !slices.Contains(notVariables, used[1]) {
+			t.Errorf("README.md: there is no variable %s", used[1])
+		}
+	}
+}
+
+// pasted returns the lines of a guide that are commands to paste.
+func pasted(guide string) []string {
+	var lines []string
+	fence := ""
+	for line := range strings.Lines(guide) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case fence == "" && strings.HasPrefix(line, "```"):
+			fence = line
+		case strings.HasPrefix(line, "```"):
+			fence = ""
+		case fence == "```":
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// notVariables look like variables of the configuration, but are PostgreSQL's and others' names.
+var notVariables = []string{"plant_app", "plant_owner", "max_instances", "min_instances", "max_connections", "deletion_protection", "text_fields", "secret_environment_variables"}

@@ -1,0 +1,227 @@
+package indexing
+
+import (
+	"context"
+	"encoding"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/embedding/local"
+)
+
+// indexStore is the SQL of models and vectors.
+type indexStore struct{ db *database.DB }
+
+// The states of a model.
+const (
+	building = "building"
+	serving  = "serving"
+)
+
+type modelRow struct {
+	Slot   int
+	Name   string
+	State  string
+	Learnt bool  // from the texts
+	Texts  int64 // that there were when it was begun
+}
+
+const modelsAlive = `
+	select slot::int, name, state, learnt is not null as learnt, texts
+	from plant.embedding_models where state <> 'retired' order by slot`
+
+func (s indexStore) models(ctx context.Context) ([]modelRow, error) {
+	return database.All[modelRow](ctx, s.db, modelsAlive)
+}
+
+const modelLearnt = `select learnt from plant.embedding_models where slot = $1 and name = $2 and learnt is not null`
+
+// learnt reads a model that was learnt from the texts.
+func (s indexStore) learnt(ctx context.Context, slot int, name string) (*local.Model, error) {
+	data, err := database.Scalar[[]byte](ctx, s.db, modelLearnt, slot, name)
+	if err != nil {
+		return nil, fmt.Errorf("read the model %s: %w", name, err)
+	}
+	model := &local.Model{}
+	if err := model.UnmarshalBinary(data); err != nil {
+		return nil, fmt.Errorf("read the model %s: %w", name, err)
+	}
+	return model, nil
+}
+
+const countTexts = `
+	select (select count(*) from plant.agents where deleted_at is null) + (select count(*) from plant.skills where deleted_at is null)
+		+ (select count(*) from plant.job_roles where deleted_at is null)`
+
+func (s indexStore) texts(ctx context.Context) (int64, error) {
+	return database.Scalar[int64](ctx, s.db, countTexts)
+}
+
+// maxLearnt texts are learnt from. Of more, always the same are: those whose ids have the lowest hashes.
+const maxLearnt = 30_000
+
+const textsToLearnFrom = `
+	select name, concat_ws(' ', field, keywords, description) as text from plant.search_texts order by md5(id::text) limit $1`
+
+// learn reads the texts that a model is learnt from.
+func (s indexStore) learn(ctx context.Context) iter.Seq2[local.Document, error] {
+	return func(yield func(local.Document, error) bool) {
+		documents, err := database.All[local.Document](ctx, s.db, textsToLearnFrom, maxLearnt)
+		if err != nil {
+			yield(local.Document{}, err)
+			return
+		}
+		for _, d := range documents {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// lockModels lets one process at a time begin a model, or change which serves.
+const lockModels = `select pg_try_advisory_xact_lock(4208816155370221902)`
+
+const (
+	clearSlot = `delete from plant.search_vectors where slot = $1`
+
+	beginModel = `
+		insert into plant.embedding_models (slot, name, state, learnt, texts) values ($1, $2, 'building', $3, $4)
+		on conflict (slot) do update set name = excluded.name, state = 'building', learnt = excluded.learnt, texts = excluded.texts, begun_at = now()`
+
+	allPending = `insert into plant.search_pending (id) select id from plant.search_texts`
+)
+
+// begin builds a model in a slot where none does anything, and leaves every text to it. Learnt is nil for a provider's. It
+// reports whether it has: another process may be at it.
+func (s indexStore) begin(ctx context.Context, slot int, name string, learnt encoding.BinaryMarshaler, texts int64) (begun bool, err error) {
+	var data []byte
+	if learnt != nil {
+		if data, err = learnt.MarshalBinary(); err != nil {
+			return false, err
+		}
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		if begun, err = database.Scalar[bool](ctx, tx, lockModels); err != nil || !begun {
+			return err
+		}
+		rows, err := database.All[modelRow](ctx, tx, modelsAlive)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if row.Slot == slot || row.State == building {
+				begun = false
+				return nil
+			}
+		}
+		if _, err := database.Exec(ctx, tx, clearSlot, slot); err != nil {
+			return err
+		}
+		if _, err := database.Exec(ctx, tx, beginModel, slot, name, data, texts); err != nil {
+			return err
+		}
+		_, err = database.Exec(ctx, tx, allPending)
+		return err
+	})
+	return begun && err == nil, err
+}
+
+const (
+	// Whoever wrote a text while the model was begun did not see it, and was not seen.
+	missingPending = `
+		insert into plant.search_pending (id)
+		select t.id from plant.search_texts t
+		where not exists (select from plant.search_vectors v where v.slot = $1 and v.id = t.id)
+			and not exists (select from plant.search_pending p where p.id = t.id)`
+
+	anyPending = `select exists (select from plant.search_pending)`
+
+	retire   = `update plant.embedding_models set state = 'retired' where state = 'serving'`
+	takeOver = `update plant.embedding_models set state = 'serving' where slot = $1 and name = $2 and state = 'building'`
+)
+
+// missing leaves to be made what a slot has no vector of, and returns of how many texts that is.
+func (s indexStore) missing(ctx context.Context, slot int) (int64, error) {
+	return database.Exec(ctx, s.db, missingPending, slot)
+}
+
+// pending reports whether vectors are left to be made.
+func (s indexStore) pending(ctx context.Context) (bool, error) {
+	return database.Scalar[bool](ctx, s.db, anyPending)
+}
+
+// serve lets a model that has every text take over.
+func (s indexStore) serve(ctx context.Context, model Model) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		if alone, err := database.Scalar[bool](ctx, tx, lockModels); err != nil || !alone {
+			return err
+		}
+		if _, err := database.Exec(ctx, tx, retire); err != nil {
+			return err
+		}
+		changed, err := database.Exec(ctx, tx, takeOver, model.Slot, model.Model())
+		if err == nil && changed == 0 {
+			return fmt.Errorf("%w: another model is being built", database.ErrConflict)
+		}
+		return err
+	})
+}
+
+const countFrequencies = `select plant.count_frequencies()`
+
+func (s indexStore) countFrequencies(ctx context.Context) error {
+	_, err := database.Exec(ctx, s.db, countFrequencies)
+	return err
+}
+
+type textRow struct {
+	ID     uuid.UUID
+	Kind   string
+	Text   string
+	Digest []byte
+	Has    []int // the slots that have this very text's vector
+}
+
+// takePending takes texts that no one else is at. They are back where they were if this transaction fails.
+const takePending = `
+	with taken as (
+		delete from plant.search_pending where seq = any (array(
+			select seq from plant.search_pending order by seq limit $1 for update skip locked))
+		returning id),
+	texts as (
+		select t.id, t.kind::text as kind, t.name || E'\n' || concat_ws(' ', nullif(t.field, ''), nullif(t.keywords, ''), t.description) as text
+		from plant.search_texts t where t.id in (select id from taken))
+	select id, kind, text, sha256(convert_to(text, 'UTF8')) as digest, array(
+		select v.slot::int from plant.search_vectors v where v.id = t.id and v.digest = sha256(convert_to(t.text, 'UTF8'))) as has
+	from texts t order by id`
+
+func (s indexStore) take(ctx context.Context, tx database.Tx, most int) ([]textRow, error) {
+	return database.All[textRow](ctx, tx, takePending, most)
+}
+
+const keepVectors = `
+	insert into plant.search_vectors (slot, id, kind, digest, vector)
+	select $1, v.id, v.kind::"char", v.digest, v.vector::halfvec(384)
+	from unnest($2::uuid[], $3::text[], $4::bytea[], $5::text[]) v (id, kind, digest, vector)
+	order by v.id
+	on conflict (slot, id) do update set digest = excluded.digest, vector = excluded.vector`
+
+// keep stores the vectors of texts, nil where one says nothing to the model.
+func (s indexStore) keep(ctx context.Context, tx database.Tx, slot int, texts []textRow, vectors [][]float32) error {
+	ids, kinds := make([]uuid.UUID, len(texts)), make([]string, len(texts))
+	digests, values := make([][]byte, len(texts)), make([]*string, len(texts))
+	for i, text := range texts {
+		ids[i], kinds[i], digests[i] = text.ID, text.Kind, text.Digest
+		if vectors[i] != nil {
+			value := pgvector.NewHalfVector(vectors[i]).String()
+			values[i] = &value
+		}
+	}
+	_, err := database.Exec(ctx, tx, keepVectors, slot, ids, kinds, digests, values)
+	return err
+}

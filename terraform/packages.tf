@@ -1,0 +1,36 @@
+locals {
+  manifest        = jsondecode(file(var.manifest))
+  manifest_folder = dirname(var.manifest)
+}
+
+# What scripts/package has made, and what was deployed before, for scripts/rollback.
+resource "google_storage_bucket" "packages" {
+  name                        = "${var.project}-plant-packages"
+  location                    = var.region
+  public_access_prevention    = "enforced"
+  uniform_bucket_level_access = true
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = 180
+      matches_prefix = ["releases/2"] # folders by time; releases/current and releases/former stay
+    }
+  }
+
+  versioning {
+    enabled = true
+  }
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_storage_bucket_object" "package" {
+  for_each = local.manifest.functions
+
+  name   = each.value.archive # it holds the archive's hash
+  bucket = google_storage_bucket.packages.name
+  source = "${local.manifest_folder}/${each.value.archive}"
+}
