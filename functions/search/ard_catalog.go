@@ -59,7 +59,7 @@ func (a ard) catalog(context.Context, *struct{}) (*struct{ Body manifest }, erro
 		Data:                  &mcpCard{Name: mcpName, Title: mcpTitle, Description: mcpInstructions, Version: mcpVersion, Remotes: []mcpRemote{{"streamable-http", a.tools}}},
 		Description:           "Tools that find, read and compare AI agents.",
 		Tags:                  []string{"mcp", "agents", "marketplace"},
-		Capabilities:          []string{"search_agents", "get_agent", "compare_agents"},
+		Capabilities:          []string{"search_agents", "get_agent", "compare_agents", "match_job_role", "hire_agent"},
 		RepresentativeQueries: []string{"search a marketplace of AI agents", "compare AI agents by price and results"},
 		Version:               mcpVersion,
 	}}}

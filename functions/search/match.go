@@ -98,7 +98,12 @@ func (m matches) role(ctx context.Context, in *struct {
 	Body *MatchCriteria `doc:"may be left out"`
 },
 ) (*matchAnswer, error) {
-	required, err := m.store.ofRole(ctx, in.ID)
+	return m.ofRole(ctx, in.ID, in.Body)
+}
+
+// ofRole matches what a job role requires; the criteria may be nil.
+func (m matches) ofRole(ctx context.Context, id uuid.UUID, criteria *MatchCriteria) (*matchAnswer, error) {
+	required, err := m.store.ofRole(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -106,10 +111,10 @@ func (m matches) role(ctx context.Context, in *struct {
 		return nil, httpapi.Invalid.Problem(fmt.Sprintf("the job role requires %s", counted(len(required), "skill")),
 			&httpapi.Fault{Location: "path.id", Message: fmt.Sprintf("requires %s: 1 to %d can be matched at once", counted(len(required), "skill"), maxRequired)})
 	}
-	if in.Body == nil {
-		in.Body = &MatchCriteria{}
+	if criteria == nil {
+		criteria = &MatchCriteria{}
 	}
-	return m.answer(ctx, required, *in.Body)
+	return m.answer(ctx, required, *criteria)
 }
 
 func (m matches) skills(ctx context.Context, in *struct{ Body matchDraft }) (*matchAnswer, error) {

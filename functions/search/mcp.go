@@ -35,18 +35,20 @@ const (
 )
 
 const mcpInstructions = "Plant is a marketplace of AI agents that can be tried and hired. Find agents with search_agents, in words or by meaning; " +
-	"look at one with get_agent and at several with compare_agents. An agent's A2A card is at /api/v1/agents/{id}/card."
+	"look at one with get_agent and at several with compare_agents; see who can fill a job role with match_job_role; and, with a customer's token, " +
+	"try one with hire_agent. An agent's A2A card is at /api/v1/agents/{id}/card."
 
 // tools are what models can do with Plant.
 type tools struct {
 	store   agentStore
 	find    func(ctx context.Context, query string, filter catalog.AgentFilter, onlyAvailable bool, limit int) ([]foundAgent, error)
+	matches matches
 	log     *slog.Logger
 	timeout time.Duration
 }
 
-func newTools(api *httpapi.API, db *database.DB, search search) tools {
-	return tools{store: agentStore{db}, find: search.find, log: api.Log, timeout: api.Settings.HTTP.RequestTimeout}
+func newTools(api *httpapi.API, db *database.DB, search search, matches matches) tools {
+	return tools{store: agentStore{db}, find: search.find, matches: matches, log: api.Log, timeout: api.Settings.HTTP.RequestTimeout}
 }
 
 // lazyServer serves the tools of a server that is made with the first request: nothing of it is needed to search.
@@ -66,7 +68,7 @@ func lazyServer(newServer func() *mcp.Server) http.Handler {
 func (t tools) server() *mcp.Server {
 	server := mcp.NewServer(&mcp.Implementation{Name: mcpName, Title: mcpTitle, Version: mcpVersion},
 		&mcp.ServerOptions{Instructions: mcpInstructions, Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}})
-	addTool(server, t, "search_agents", "Find AI agents by what they should do, in any words. The best come first, each with a score from 0 to 1.", t.search,
+	addTool(server, t, reads, "search_agents", "Find AI agents by what they should do, in any words. The best come first, each with a score from 0 to 1.", t.search,
 		func(p map[string]*jsonschema.Schema) {
 			bound(p["query"], 1, 512)
 			between(p["limit"], 1, 50)
@@ -77,14 +79,20 @@ func (t tools) server() *mcp.Server {
 			between(p["max_hourly_rate"], 0, 9999999999.99)
 			p["status"].Enum = []any{"available", "working", "offline"}
 		})
-	addTool(server, t, "get_agent", "Get everything about one agent, by its id.", t.get, func(p map[string]*jsonschema.Schema) { p["id"].Format = "uuid" })
-	addTool(server, t, "compare_agents", "Put 2 to 8 agents side by side: skills, price and what they really did.", t.compare, func(p map[string]*jsonschema.Schema) {
+	addTool(server, t, reads, "get_agent", "Get everything about one agent, by its id.", t.get, func(p map[string]*jsonschema.Schema) { p["id"].Format = "uuid" })
+	addTool(server, t, reads, "compare_agents", "Put 2 to 8 agents side by side: skills, price and what they really did.", t.compare, func(p map[string]*jsonschema.Schema) {
 		p["ids"].Type, p["ids"].Types = "array", nil
 		p["ids"].MinItems, p["ids"].MaxItems = jsonschema.Ptr(2), jsonschema.Ptr(8)
 		p["ids"].Items.Format = "uuid"
 	})
+	t.addHiring(server)
 	return server
 }
+
+// effect is what a tool does to Plant.
+type effect bool
+
+const reads, writes effect = false, true
 
 func bound(text *jsonschema.Schema, least, most int) { text.MinLength, text.MaxLength = &least, &most }
 
@@ -93,7 +101,7 @@ func between(number *jsonschema.Schema, least, most float64) {
 }
 
 // addTool adds a tool whose arguments are an In, with the bounds that constrain adds to the schema of each.
-func addTool[In any](server *mcp.Server, t tools, name, description string, work func(context.Context, In) (any, error), constrain func(map[string]*jsonschema.Schema)) {
+func addTool[In any](server *mcp.Server, t tools, does effect, name, description string, work func(context.Context, In) (any, error), constrain func(map[string]*jsonschema.Schema)) {
 	schema, err := jsonschema.For[In](nil)
 	if err != nil {
 		panic(err) // In is a type of this file
@@ -102,7 +110,7 @@ func addTool[In any](server *mcp.Server, t tools, name, description string, work
 	local, changes := false, false
 	tool := &mcp.Tool{
 		Name: name, Description: description, InputSchema: schema,
-		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true, IdempotentHint: true, OpenWorldHint: &local, DestructiveHint: &changes},
+		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: does == reads, IdempotentHint: does == reads, OpenWorldHint: &local, DestructiveHint: &changes},
 	}
 	mcp.AddTool(server, tool, func(ctx context.Context, _ *mcp.CallToolRequest, in In) (*mcp.CallToolResult, any, error) {
 		// The SDK runs this beside the request, with its values and without its end.

@@ -20,6 +20,8 @@ import (
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/catalog"
 	"github.com/waooaw/plant/shared/database"
+	"github.com/waooaw/plant/shared/database/dbtest"
+	"github.com/waooaw/plant/shared/hiring"
 	"github.com/waooaw/plant/shared/httpapi"
 	"github.com/waooaw/plant/shared/httpapi/apitest"
 )
@@ -93,11 +95,11 @@ func TestMCP_Tools(t *testing.T) {
 		var names []string
 		for _, tool := range listed.Tools {
 			names = append(names, tool.Name)
-			if tool.Description == "" || tool.InputSchema == nil || !tool.Annotations.ReadOnlyHint {
+			if tool.Description == "" || tool.InputSchema == nil || tool.Annotations.ReadOnlyHint == (tool.Name == "hire_agent") {
 				t.Errorf("%s does not say what it is", tool.Name)
 			}
 		}
-		if diff := cmp.Diff([]string{"compare_agents", "get_agent", "search_agents"}, names); diff != "" {
+		if diff := cmp.Diff([]string{"compare_agents", "get_agent", "hire_agent", "match_job_role", "search_agents"}, names); diff != "" {
 			t.Error(diff)
 		}
 		for _, one := range []*mcp.ClientSession{session, connect(t, other.URL, token)} {
@@ -145,11 +147,50 @@ func TestMCP_Tools(t *testing.T) {
 		"an unknown argument":   {"search_agents", object{"query": "a", "owner": "me"}, "owner"},
 		"another type":          {"search_agents", object{"query": 1}, "query"},
 		"an unknown status":     {"search_agents", object{"query": "a", "status": "retired"}, "status"},
-		"an unknown tool":       {"hire_agent", object{}, "hire_agent"},
+		"an unknown tool":       {"fire_agent", object{}, "fire_agent"},
+		"hiring as nobody":      {"hire_agent", object{"agent_id": writer.String()}, "token"},
+		"an unknown role":       {"match_job_role", object{"job_role_id": writer.String()}, "nothing"},
 	} {
 		text, failed := use(t, session, arguments.tool, arguments.in)
 		if !failed || !strings.Contains(text, arguments.want) || strings.Contains(text, "SQL") || strings.Contains(text, ".go:") {
 			t.Errorf("%s: failed is %v: %s", name, failed, text)
+		}
+	}
+}
+
+// A model finds who can fill a role and hires them, for the customer whose token it has and for nobody else.
+func TestMCP_MatchesAndHires(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	skill, role := s.addSkill(t, "Listening"), newID(t)
+	s.DB.Exec(t, `insert into plant.job_roles (id, name, seniority_level, required_skills) values ($1, 'Listener', 'mid', array[$2::uuid])`, role, skill)
+	listener := s.add(t, agent{name: "Listener", skills: []uuid.UUID{skill}, rate: 20})
+	s.add(t, agent{name: "Dear Listener", skills: []uuid.UUID{skill}, rate: 90})
+
+	session := connect(t, s.URL, s.Token(t, auth.Customer, "carl"))
+	if got := answerOf[matched](t, session, "match_job_role", object{"job_role_id": role.String(), "max_hourly_rate": 50}); len(got.Agents) != 1 || got.Agents[0].ID != listener || got.Agents[0].Coverage != 1 {
+		t.Errorf("matched %+v", got.Agents)
+	}
+	hire := answerOf[hiring.Hire](t, session, "hire_agent", object{"agent_id": listener.String()})
+	if hire.AgentID != listener || hire.Status != "trial" || hire.Duration != "monthly" || hire.Customer != "carl" {
+		t.Errorf("hired %+v", hire)
+	}
+	if got := dbtest.Scalar[int](t, s.DB, `select count(*) from plant.hires where id = $1 and customer = 'carl'`, hire.ID); got != 1 {
+		t.Errorf("%d hires are kept", got)
+	}
+	for _, refused := range []struct {
+		role auth.Role
+		in   object
+		want string
+	}{
+		{auth.Partner, object{"agent_id": listener.String()}, "customers"},
+		{auth.Customer, object{"agent_id": newID(t).String()}, "nothing"},
+		{auth.Customer, object{"agent_id": listener.String(), "duration": "yearly"}, "duration"},
+		{auth.Customer, object{"agent_id": listener.String(), "duration": "weekly"}, "duration"},
+		{auth.Customer, object{}, "agent_id"},
+	} {
+		if text, failed := use(t, connect(t, s.URL, s.Token(t, refused.role, "cora")), "hire_agent", refused.in); !failed || !strings.Contains(text, refused.want) {
+			t.Errorf("%s hires %v: failed is %v: %s", refused.role, refused.in, failed, text)
 		}
 	}
 }
@@ -280,10 +321,10 @@ func TestMCP_Caller(t *testing.T) {
 	t.Parallel()
 	function := Function
 	function.Register = func(api *httpapi.API, db *database.DB) error {
-		tools := newTools(api, db, search{})
+		tools := newTools(api, db, search{}, matches{})
 		api.Mount(mcpPath, "", lazyServer(func() *mcp.Server {
 			server := tools.server()
-			addTool(server, tools, "who", "Who asks.", func(ctx context.Context, _ struct{}) (any, error) {
+			addTool(server, tools, reads, "who", "Who asks.", func(ctx context.Context, _ struct{}) (any, error) {
 				caller, known := auth.FromContext(ctx)
 				_, ends := ctx.Deadline()
 				return []any{caller.Subject, known, ends}, nil

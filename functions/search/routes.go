@@ -51,7 +51,7 @@ func register(api *httpapi.API, db *database.DB, models *indexing.Models) {
 	huma.Get(on, "/api/v1/ard/agents", ard.list, doc("List agents by a filter expression"))
 	huma.Get(on, "/.well-known/ai-catalog.json", ard.catalog, doc("Say what Plant offers to other agents"))
 
-	api.Mount(mcpPath, api.Address(resourcePath), lazyServer(newTools(api, db, search).server))
+	api.Mount(mcpPath, api.Address(resourcePath), lazyServer(newTools(api, db, search, matches).server))
 	huma.Get(on, resourcePath, resourceOf(api), doc("Say whose tokens /mcp takes"))
 	huma.Get(on, resourcePath+mcpPath, resourceOf(api), doc("Say whose tokens /mcp takes, at the place that follows from its address"))
 
