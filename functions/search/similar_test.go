@@ -101,8 +101,9 @@ func TestA19_SimilarAsBruteForce(t *testing.T) {
 		}
 		return dot / math.Sqrt(aa*bb)
 	}
-	check := func(t *testing.T) {
+	check := func(recall float64) { // of what is nearest, at least so much
 		t.Helper()
+		var answered, missed int
 		for range 60 {
 			one, status, rate, limit := all[random.IntN(len(all))], pick("available", "working"), 1+random.IntN(100), 1+random.IntN(50)
 			var want []float64
@@ -119,14 +120,23 @@ func TestA19_SimilarAsBruteForce(t *testing.T) {
 				t.Errorf("found %d, brute force %d", len(found), len(want))
 				continue
 			}
+			answered += len(found)
 			for i, a := range found {
-				if !passes[a.ID] || math.Abs(a.Score-want[i]) > 0.002 { // vectors are kept in 16 bits a number
-					t.Errorf("place %d scores %v, brute force %v", i, a.Score, want[i])
+				if !passes[a.ID] {
+					t.Errorf("found %s, which the filter hides", a.ID)
+				}
+				if math.Abs(a.Score-want[i]) > 0.002 { // vectors are kept in 16 bits a number
+					missed++
 				}
 			}
 		}
+		if float64(missed) > (1-recall)*float64(answered) {
+			t.Errorf("%d of %d are not the nearest", missed, answered)
+		}
 	}
-	check(t)
+	// The index is made to give up early: this holds for connections that are still to be made.
+	s.DB.Exec(t, `do $$ begin execute format('alter database %I set hnsw.max_scan_tuples = 1', current_database()); end $$`)
+	check(1)
 	// The planner is made to think that there are many, so that the index is asked.
 	s.DB.Exec(t, `analyze plant.agents, plant.agent_statistics, plant.search_vectors`)
 	s.DB.Exec(t, `update pg_class set reltuples = 1e6 where oid in ('plant.agents'::regclass, 'plant.agent_statistics'::regclass, 'plant.search_vectors'::regclass)`)
@@ -134,7 +144,7 @@ func TestA19_SimilarAsBruteForce(t *testing.T) {
 	if passing, err := database.Estimate(t.Context(), s.DB, database.Listing{From: catalog.AgentFrom, Where: where}); err != nil || passing <= fewAgents {
 		t.Fatalf("the planner expects %d agents: %v", passing, err)
 	}
-	check(t)
+	check(0.97)
 }
 
 func TestSimilar_WithoutVectors(t *testing.T) {
