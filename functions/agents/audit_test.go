@@ -356,7 +356,7 @@ func TestHistory(t *testing.T) {
 	// D13: a person is forgotten, and everything verifies as before.
 	_, signed := s.checkpoint(t)
 	s.DB.Exec(t, `delete from plant.amendment_salts where subject = 'ada'`)
-	if forgotten := s.Do(t, "GET", path+"/history", s.grace, "").Want(t, http.StatusOK); strings.Contains(forgotten.Body, "ada") {
+	if forgotten := s.Do(t, "GET", path+"/history", s.grace, "").Want(t, http.StatusOK); strings.Contains(forgotten.Body, `"ada"`) {
 		t.Errorf("not forgotten: %s", forgotten.Body)
 	}
 	if _, broken := s.run(t, ""); len(broken) > 0 {

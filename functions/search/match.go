@@ -45,10 +45,10 @@ type Covered struct {
 type matchedAgent struct {
 	catalog.Agent
 	Covered
-	Quality    measured   `json:"quality" doc:"what the agent really did"`
-	Score      float64    `json:"score" minimum:"0" maximum:"1" doc:"the sum of its parts; comparable within an answer, since prices are compared with each other"`
-	ScoreParts scoreParts `json:"score_parts"`
-	Why        string     `json:"why" doc:"the same in plain words"`
+	Quality    trackRecord `json:"quality" doc:"what the agent really did"`
+	Score      float64     `json:"score" minimum:"0" maximum:"1" doc:"the sum of its parts; comparable within an answer, since prices are compared with each other"`
+	ScoreParts scoreParts  `json:"score_parts"`
+	Why        string      `json:"why" doc:"the same in plain words"`
 }
 
 // scoreParts are what a score is the sum of, each with its weight.

@@ -89,7 +89,7 @@ type candidate struct {
 	Rate    int64 // hundredths an hour
 	Price   float64
 	Score   float64
-	measured
+	trackRecord
 }
 
 // candidatesFound makes the statement that finds those who have any of the required skills and pass the filter, which is

@@ -124,7 +124,7 @@ func TestMatch_Agents(t *testing.T) {
 	// (90 + 16) of (100 + 20) jobs, and (45 + 17.5) stars in (10 + 5) reviews, one star being nothing.
 	quality := 0.5*106/120 + 0.5*(62.5/15-1)/4
 	success, rating := 0.9, 4.5
-	if diff := cmp.Diff(measured{&success, 100, &rating, 10, rounded(quality)}, second.Quality); diff != "" {
+	if diff := cmp.Diff(trackRecord{&success, 100, &rating, 10, rounded(quality)}, second.Quality); diff != "" {
 		t.Errorf("quality: %s", diff)
 	}
 	usual := math.Cbrt(5000 * 20000 * 5000)

@@ -58,7 +58,7 @@ func (m match) single(ranked []candidate) []matchedAgent {
 				Quality:       rounded(m.weights.Quality * c.Quality),
 				Price:         rounded(m.weights.Price * c.Price),
 			},
-			Why: fmt.Sprintf("%s %s. It %s, and costs %v %s an hour.", agent.Name, covered.words("has", "lacks"), c.measured, agent.HourlyRate, agent.Currency),
+			Why: fmt.Sprintf("%s %s. It %s, and costs %v %s an hour.", agent.Name, covered.words("has", "lacks"), c.trackRecord, agent.HourlyRate, agent.Currency),
 		})
 	}
 	return answer

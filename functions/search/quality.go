@@ -7,7 +7,7 @@ import (
 
 // measured is what an agent really did, as far as finding takes it into account. What is measured, and how it counts, is
 // decided here and nowhere else.
-type measured struct {
+type trackRecord struct {
 	SuccessRate *float64 `json:"success_rate" nullable:"true" doc:"jobs that completed ÷ jobs that ended; null where none ended"`
 	Jobs        int64    `json:"jobs" doc:"jobs that ended: the sample of success_rate"`
 	Rating      *float64 `json:"rating" nullable:"true" doc:"plain mean of the reviews' stars, 1 to 5; null where there are none"`
@@ -26,13 +26,13 @@ const measuredQuality = `
 	(0.5::float8 * (s.completed_jobs + ` + usualCompleted + `) / (s.total_jobs + ` + usualJobs + `)
 	+ 0.5::float8 * ((s.rating_sum + ` + usualStars + `::float8) / (s.reviews + ` + usualReviews + `) - 1) / 4)`
 
-// measuredColumns reads measured from the statistics s.
+// measuredColumns reads trackRecord from the statistics s.
 const measuredColumns = `
 	s.completed_jobs::float8 / nullif(s.total_jobs, 0) as success_rate, s.total_jobs as jobs,
 	s.rating_sum::float8 / nullif(s.reviews, 0) as rating, s.reviews, ` + measuredQuality + ` as quality`
 
-// rounded is measured as it is answered.
-func (m measured) rounded() measured {
+// rounded is trackRecord as it is answered.
+func (m trackRecord) rounded() trackRecord {
 	for _, value := range []*float64{m.SuccessRate, m.Rating} {
 		if value != nil {
 			*value = rounded(*value)
@@ -43,7 +43,7 @@ func (m measured) rounded() measured {
 }
 
 // String says it in plain words, after the name of an agent.
-func (m measured) String() string {
+func (m trackRecord) String() string {
 	var words []string
 	if m.SuccessRate != nil {
 		words = append(words, fmt.Sprintf("completed %.0f %% of %s", *m.SuccessRate*100, counted(int(m.Jobs), "job")))

@@ -39,16 +39,16 @@ func (c *companyAsked) Resolve(huma.Context) []error {
 // recommendedAgent is an agent and what speaks for it.
 type recommendedAgent struct {
 	catalog.Agent
-	Need    string   `json:"need" doc:"what it does that such a company needs"`
-	Quality measured `json:"quality" doc:"what the agent really did"`
-	Score   float64  `json:"score" minimum:"0" maximum:"1" doc:"how well it answers the need, and the score of its quality: half and half"`
-	Reason  string   `json:"reason" doc:"why it is recommended, in plain words"`
+	Need    string      `json:"need" doc:"what it does that such a company needs"`
+	Quality trackRecord `json:"quality" doc:"what the agent really did"`
+	Score   float64     `json:"score" minimum:"0" maximum:"1" doc:"how well it answers the need, and the score of its quality: half and half"`
+	Reason  string      `json:"reason" doc:"why it is recommended, in plain words"`
 }
 
 const (
 	eachNeed = 10 // agents are looked at
 	// answersNeed is the least score of an agent that answers a need, and does not only share a word with it.
-	answersNeed = 0.5
+	answersNeed = 0.2
 	// mostAlike agents, of one specialization, are answered.
 	mostAlike = 2
 )
@@ -97,7 +97,7 @@ func (r recommendations) findAll(ctx context.Context, needs []need) ([][]foundAg
 
 // recommend says of an agent that was found for a need why it is good for a kind of company. A need without a reason is
 // what the company called itself.
-func recommend(kind companyKind, need need, agent foundAgent, quality measured) recommendedAgent {
+func recommend(kind companyKind, need need, agent foundAgent, quality trackRecord) recommendedAgent {
 	because := fmt.Sprintf("Answers %q in so many words", need.query)
 	if need.because != "" {
 		because = fmt.Sprintf("%s: for %s, %s", capital(need.query), kind.name, need.because)

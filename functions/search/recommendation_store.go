@@ -15,15 +15,15 @@ const qualityOfAgents = `
 	select s.agent_id, ` + measuredColumns + ` from plant.agent_statistics s where s.agent_id = any ($1)`
 
 // quality returns what each of the agents really did.
-func (s recommendationStore) quality(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]measured, error) {
+func (s recommendationStore) quality(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]trackRecord, error) {
 	type row struct {
 		AgentID uuid.UUID
-		measured
+		trackRecord
 	}
 	rows, err := database.All[row](ctx, s.db, qualityOfAgents, ids)
-	quality := make(map[uuid.UUID]measured, len(rows))
+	quality := make(map[uuid.UUID]trackRecord, len(rows))
 	for _, row := range rows {
-		quality[row.AgentID] = row.measured
+		quality[row.AgentID] = row.trackRecord
 	}
 	return quality, err
 }

@@ -88,8 +88,9 @@ type foundAgent struct {
 	Match
 }
 
-// explanation is what each leg of the search makes of something. The score is their mean: words and typos together count 1,
-// meaning 1.25, and the name 0.3. Without a vector of the query, meaning counts nothing.
+// explanation is what each leg of the search makes of something. The score is their mean: meaning counts 1.25; the name as
+// much as 1.2, the less the longer the query; and words and typos together 1, to a power that asks more of a short query.
+// Without a vector of the query, words and typos count 1 as they are, and the name 0.3.
 type explanation struct {
 	Words   leg `json:"words" doc:"by words of the query as they are"`
 	Typos   leg `json:"typos" doc:"by words like those of the query that are found nowhere as they are"`
@@ -240,17 +241,21 @@ func (s search) meaningOf(ctx context.Context, query string) (meaning, Degraded,
 	return meaning{}, Degraded{}, err
 }
 
-// judge is a model that knows how much of a query it knows.
-type judge interface{ Share(query string) float64 }
+// understanding is a model that knows how much of a query it knows.
+type understanding interface {
+	Understand(query string) (vector []float32, share float64)
+}
 
 func (s search) embed(ctx context.Context, model indexing.Model, query string) (meaning, error) {
+	m := meaning{slot: model.Slot, share: 1, baseline: s.models.Baseline()}
+	if local, ok := model.Embedder.(understanding); ok {
+		m.vector, m.share = local.Understand(query)
+		return m, nil
+	}
 	vectors, err := model.Embed(ctx, embedding.Query, []string{query})
 	if err != nil {
 		return meaning{}, err
 	}
-	m := meaning{slot: model.Slot, vector: vectors[0], share: 1, baseline: s.models.Baseline()}
-	if judge, ok := model.Embedder.(judge); ok {
-		m.share = judge.Share(query)
-	}
+	m.vector = vectors[0]
 	return m, nil
 }

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -26,6 +27,9 @@ const (
 	postings, postingsFiltered = `1000`, `200`
 	// nearest vectors are candidates, and candidates of words; maxFound of both together are ranked.
 	nearest, candidates = `100`, `200`
+	// alikeNames are candidates too where there are not so many names that looking for them takes long: of skills and job
+	// roles, of which more of the nearest are looked at as well.
+	alikeNames, nearestOfFew = `100`, `200`
 	// likeIt words are taken for one that no text has: those no less alike than nearAsLike of the one most alike. The
 	// trigrams' index goes down to pg_trgm.similarity_threshold, which is 0.3. Trigrams see too little of two neighbouring
 	// letters that are swapped.
@@ -33,11 +37,18 @@ const (
 	// guess is what a word that is taken for another counts at the most, and unknown what one counts in vain that nothing
 	// is like, of what a word that one text has would count.
 	guess, unknown = `0.9`, `1`
-	// The weights of meaning, and of the likeness of a whole name, beside 1 of the words.
-	meaningWeight, nameWeight = `1.25`, `0.3`
+	// meaningWeight is what meaning counts beside 1 of the words; the likeness of the whole name counts nameWeight. Of a
+	// short query every word counts, and it may be a name; of a long one some words may be missing: so the words' share is
+	// taken to the power of strictness, but not of a single word, of which nothing can be missing. Where meaning cannot make
+	// up for it, it is taken as it is, and the name counts nameAlone.
+	meaningWeight, nameWeight, strictness, nameAlone = `1.25`, `least(1.2, 2.4 / w.count)`, `(case when w.count < 2 then 1 else 1 + least(4, 6.0 / w.count) end)`, `0.3`
 	// floor is the least score that is an answer.
 	floor = `0.1`
 )
+
+// paged texts are found for one query where it goes on by cursor: it names all that are left, and many clients take no
+// longer headers.
+const paged = `120`
 
 // maxFound texts are found for one query, however they are asked for.
 const maxFound = 200
@@ -94,7 +105,7 @@ type rest struct {
 // the filter itself, so that what it hides takes no one's place.
 func (f finding) sql(columns, from string) string {
 	// What the filter leaves, as a condition on an id. The left join falls away where it asks nothing of the statistics.
-	passes := func(id string) string { return "" }
+	passes := func(string) string { return "" }
 	if f.where != nil && f.where.SQL() != "" {
 		passes = func(id string) string {
 			return ` join lateral (select from plant.agents a left join plant.agent_statistics s on s.agent_id = a.id` + f.where.SQL() + ` and a.id = ` + id + `) pass on true`
@@ -150,7 +161,8 @@ func (f finding) sql(columns, from string) string {
 		group by stem, typo),
 	whole as materialized ( -- what a text can score by words
 		select 2.2 * coalesce(sum(case when w.documents > 0 then ` + rarity + ` else coalesce(
-			(select max(` + rarity + `) from meant w where w.word = a.word), ` + unknown + ` * ln(1 + n.documents / 1.5)) end), 1) as weight
+			(select max(` + rarity + `) from meant w where w.word = a.word), ` + unknown + ` * ln(1 + n.documents / 1.5)) end), 1) as weight,
+			greatest(count(*), 1)::float8 as count
 		from words a cross join texts n cross join lateral (select a.documents) w),
 	sought as materialized (
 		select ('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where not typo), '') || '}/536870912')::sparsevec(536870912) as words,
@@ -158,8 +170,9 @@ func (f finding) sql(columns, from string) string {
 		from (select place, typo, sum(weight) as weight from terms group by place, typo) t),
 	candidates as materialized (` + f.candidates(passes, read) + `),
 	scored as materialized (
-		select c.id, l.words, l.typos, l.meaning, l.alike, (l.words + l.typos` + f.meant(` + coalesce(l.meaning, 0) * `+meaningWeight) + ` + l.alike * ` + nameWeight + `)
-			/ (1 + ` + nameWeight + f.meant(` + `+meaningWeight) + `) as score
+		select c.id, l.words, l.typos, l.meaning, l.alike, ` + f.meantOr(`
+			(greatest(l.words + l.typos, 0) ^ `+strictness+` + coalesce(l.meaning, 0) * `+meaningWeight+` + l.alike * `+nameWeight+`) / (1 + `+meaningWeight+` + `+nameWeight+`)`, `
+			(l.words + l.typos + l.alike * `+nameAlone+`) / (1 + `+nameAlone+`)`) + ` as score
 		from candidates c join plant.search_documents d on d.id = c.id` + f.meant(` left join plant.search_vectors v on v.slot = SLOT and v.id = c.id`) + `
 		cross join sought s cross join whole w
 		cross join lateral (
@@ -177,12 +190,12 @@ func (f finding) sql(columns, from string) string {
 		from found order by score desc, id limit MAXFOUND)
 	select ` + columns + `, best.score::float8 as score,
 		best.words::float8 as words_score, words_rank, best.typos::float8 as typos_score, typos_rank, best.meaning::float8 as meaning_score, meaning_rank, best.alike::float8 as name_score, name_rank,
-		case place when 1 then array(select id from best where place > @limit order by place) end as rest_ids,
-		case place when 1 then array(select score::float8 from best where place > @limit order by place) end as rest_scores
+		case place when 1 then array(select id from best where place > @limit and place <= ` + paged + ` order by place) end as rest_ids,
+		case place when 1 then array(select score::float8 from best where place > @limit and place <= ` + paged + ` order by place) end as rest_scores
 	from best join ` + from + `
 	where best.place <= @limit
 	order by best.place`
-	return strings.NewReplacer("KIND", string(f.kind), "SLOT", string(rune('0'+f.slot)), "MAXFOUND", candidates).Replace(text)
+	return strings.NewReplacer("KIND", string(f.kind), "SLOT", strconv.Itoa(f.slot), "MAXFOUND", candidates).Replace(text)
 }
 
 // candidates are the texts that any leg finds.
@@ -202,11 +215,19 @@ func (f finding) candidates(passes func(id string) string, read string) string {
 				select p.id, p.impact from plant.search_postings p` + passes(`p.id`) + `
 				where p.kind = 'KIND' and p.stem = t.stem order by p.impact desc, p.id limit ` + read + `) p
 			group by p.id order by sum(p.impact * t.weight) desc, p.id limit ` + candidates + `) words`
-	return byWords + f.meant(`
+	near, byName := nearest, ""
+	if f.kind != agentKind {
+		near, byName = nearestOfFew, `
+		union
+		select id from (
+			select d.id from plant.search_documents d where d.kind = 'KIND' and d.name % lower(@query::text)
+			order by similarity(d.name, lower(@query::text)) desc, d.id limit `+alikeNames+`) named`
+	}
+	return byWords + byName + f.meant(`
 		union
 		select id from (
 			select v.id from plant.search_vectors v`+passes(`v.id`)+`
-			where v.slot = SLOT and v.kind = 'KIND' order by v.vector <=> @vector::halfvec(384) limit `+nearest+`) near`)
+			where v.slot = SLOT and v.kind = 'KIND' order by v.vector <=> @vector::halfvec(384) limit `+near+`) near`)
 }
 
 // meant is a part of the statement that only a query with a vector has.
@@ -254,19 +275,29 @@ func (r rest) left() ranking {
 	return left
 }
 
-// fewAgents are looked at one by one: that takes a few milliseconds, and no index is as exact.
-const fewAgents = 5000
+const (
+	// fewAgents are looked at one by one: that takes some milliseconds, and no index is as exact.
+	fewAgents = 1500
+	// manyAgents are looked at where an index has found too few: of more, it finds enough.
+	manyAgents = 20_000
+)
 
 // agents finds agents, the best first.
 func (s searchStore) agents(ctx context.Context, f finding, limit int) ([]foundRow, error) {
+	var passing int64 = manyAgents + 1
 	if f.where != nil {
-		passing, err := database.Estimate(ctx, s.db, database.Listing{From: catalog.AgentFrom, Where: f.where})
-		if err != nil {
+		var err error
+		if passing, err = database.Estimate(ctx, s.db, database.Listing{From: catalog.AgentFrom, Where: f.where}); err != nil {
 			return nil, err
 		}
 		f.narrow = passing <= fewAgents
 	}
-	return found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`, limit)
+	rows, err := found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`, limit)
+	if err == nil && len(rows) < limit && f.vector != nil && !f.narrow && passing <= manyAgents {
+		f.narrow = true // a search for what is near gives up where a filter hides nearly all of it
+		return found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`, limit)
+	}
+	return rows, err
 }
 
 // agentsByIDs reads those of the agents that still pass the filter, in the order of the ids.

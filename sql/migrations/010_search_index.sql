@@ -46,6 +46,9 @@ create table plant.search_documents (
   name  text not null, -- lower case
   terms sparsevec(536870912) not null -- of each stem its part of BM25, less the stem's rarity
 );
+create index search_documents_by_kind on plant.search_documents (kind);
+create index search_documents_name_trigrams on plant.search_documents using gin (name gin_trgm_ops) with (fastupdate = off)
+  where kind in ('s', 'j'); -- of agents there are too many for that
 
 -- What names can be completed from: each from its beginning, and from each word inside. However many begin alike, the
 -- first of them are found at once, as no index over whole names, or over their trigrams, would.
@@ -105,7 +108,7 @@ create table plant.search_vectors (
   kind   "char" not null check (kind in ('a', 's', 'j')),
   digest bytea not null, -- of the text, so that none is embedded twice
   vector halfvec(384) check (l2_norm(vector) between 0.9 and 1.1), -- null: the text says nothing to the model
-  primary key (slot, id)
+  primary key (id, slot)
 );
 alter table plant.search_vectors alter vector set storage plain; -- exact distances read many of them
 create index search_vectors_a0 on plant.search_vectors using hnsw (vector halfvec_cosine_ops) where slot = 0 and kind = 'a';

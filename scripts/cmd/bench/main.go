@@ -130,7 +130,11 @@ type bench struct {
 	few            map[string]float64 // requests a second of a small catalogue, where the one at hand is large
 }
 
-const usualRows = 100_000
+const (
+	usualRows = 100_000
+	// leastMeant agents are searched by meaning too. Of fewer nothing is measured that counts, and a model takes its time.
+	leastMeant = 10_000
+)
 
 // alone is what a function is told that has the machine to itself: a platform would run several instances.
 var alone = []string{"DATABASE_MAX_CONNS=12", "MAX_IN_FLIGHT=500"}
@@ -159,7 +163,7 @@ func setUp(ctx context.Context, s settings, out io.Writer) (*bench, error) {
 			return b, err
 		}
 	}
-	if err := ensureCatalogue(ctx, b.owner, s.rows, out); err != nil || s.rows > usualRows {
+	if err := ensureCatalogue(ctx, b.owner, s.rows, out); err != nil || s.rows > usualRows || s.rows < leastMeant {
 		return b, err
 	}
 	return b, b.indexVectors(ctx)

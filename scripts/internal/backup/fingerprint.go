@@ -116,7 +116,7 @@ const (
 
 	// Some words of texts, any but always the same, and whom they find.
 	searches = `
-		select w.kind || ' ' || w.word, array(
+		select w.kind::text || ' ' || w.word, array(
 			select p.id::text from plant.search_postings p
 			where p.kind = w.kind and p.stem = any (tsvector_to_array(to_tsvector('english', w.word)))
 			order by p.impact desc, p.id limit 10)

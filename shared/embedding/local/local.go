@@ -79,70 +79,61 @@ func (m *Model) Document(d Document) []float32 {
 	for stem := range stems(d.Text) {
 		counts[stem]++
 	}
-	return m.embed(counts)
+	vector, _ := m.embed(counts)
+	return vector
 }
 
 // Query returns the normalised vector of what somebody looks for, nil where it says nothing to this model.
 func (m *Model) Query(text string) []float32 {
+	vector, _ := m.Understand(text)
+	return vector
+}
+
+// Understand is Query, and how much of the query it stands for, from 0 to 1: the rest of its words are neither known nor
+// spelt like any that are.
+func (m *Model) Understand(query string) (vector []float32, share float64) {
 	counts := map[string]int{}
-	for stem := range stems(text) {
+	for stem := range stems(query) {
 		counts[stem]++
 	}
 	return m.embed(counts)
 }
 
-// Share is how much of a query the model knows, from 0 to 1: the rest of its words are neither known nor spelt like any
-// that are.
-func (m *Model) Share(query string) float64 {
-	known, all := 0.0, 0.0
-	for stem := range stems(query) {
-		weight := float64(rarity(int(m.terms.documents), 1)) // of a word that nobody uses
-		id, found := m.terms.find(stem)
-		if found {
-			weight = float64(m.terms.idf(id))
-		} else {
-			grams := m.grams.known(stem)
-			found = len(m.like(grams, m.grams.form(grams))) > 0
-		}
-		all += weight
-		if found {
-			known += weight
-		}
-	}
-	if all == 0 {
-		return 0
-	}
-	return known / all
-}
-
-func (m *Model) embed(counts map[string]int) []float32 {
-	vector := make([]float32, embedding.Dimensions)
+func (m *Model) embed(counts map[string]int) (vector []float32, share float64) {
+	vector = make([]float32, embedding.Dimensions)
 	meaning, form := vector[:meaningDimensions], vector[meaningDimensions:]
+	known, all := 0.0, 0.0
 	for _, stem := range slices.Sorted(maps.Keys(counts)) { // in one order, that the sums be the same
 		weight := float32(math.Log1p(float64(counts[stem])))
-		if id, known := m.terms.find(stem); known {
+		id, found := m.terms.find(stem)
+		if found {
 			weight *= m.terms.idf(id)
 			m.meanings.addTo(meaning, id, weight)
 			m.forms.addTo(form, id, weight)
 		} else {
-			m.guess(meaning, form, stem, weight)
+			weight *= rarity(int(m.terms.documents), 1) // of a word that one text has
+			found = m.guess(meaning, form, stem, float32(math.Log1p(float64(counts[stem]))))
+		}
+		all += float64(weight)
+		if found {
+			known += float64(weight)
 		}
 	}
 	scale(meaning, math.Sqrt(1-formWeight))
 	scale(form, math.Sqrt(formWeight))
 	if !scale(vector, 1) {
-		return nil
+		return nil, 0
 	}
-	return vector
+	return vector, known / all
 }
 
-// guess adds an unknown word's form, and what the terms mean that are spelt like it. Where there are none it says nothing.
-func (m *Model) guess(meaning, form []float32, stem string, weight float32) {
+// guess adds an unknown word's form, and what the terms mean that are spelt like it, and reports whether there are any.
+func (m *Model) guess(meaning, form []float32, stem string, weight float32) bool {
 	grams := m.grams.known(stem)
 	spelling := m.grams.form(grams)
 	found := m.like(grams, spelling)
 	if len(found) == 0 {
-		return
+		return false
 	}
 	guessed := make([]float32, meaningDimensions)
 	for _, near := range found {
@@ -155,6 +146,7 @@ func (m *Model) guess(meaning, form []float32, stem string, weight float32) {
 	weight *= m.terms.idf(found[0].term) // it may be that one, misspelt
 	axpy(meaning, guessed, weight)
 	axpy(form, spelling, weight)
+	return true
 }
 
 // scale gives a vector the length, and reports whether it has a direction.
