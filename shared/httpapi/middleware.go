@@ -112,7 +112,7 @@ const anyPath = "/" // the mux's pattern for all that no other fits
 const (
 	corsMethods = "GET, POST, PUT, PATCH, DELETE"
 	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, Mcp-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name"
-	corsExposed = "ETag, Link, Location, X-Request-Id, X-Total-Count, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed, Server-Timing"
+	corsExposed = "Degraded, ETag, Link, Location, X-Request-Id, X-Total-Count, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed, Server-Timing"
 	corsMaxAge  = "600" // seconds
 )
 
