@@ -42,7 +42,11 @@ func flock(name string, how int) (unlock func(), err error) {
 	if err := file.Truncate(0); err == nil {
 		_, _ = file.WriteString(strconv.Itoa(os.Getpid()))
 	}
-	return func() { _ = file.Close() }, nil
+	return func() {
+		// Not by closing alone: a process that is being started has the file open too, for the moment before it runs.
+		_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+		_ = file.Close()
+	}, nil
 }
 
 func holder(name string) string {
