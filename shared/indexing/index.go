@@ -174,11 +174,11 @@ func (x *Indexer) embed(ctx context.Context, most int) (n int, err error) {
 		return 0, err
 	}
 	err = x.store.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		texts, err := x.store.take(ctx, tx, most)
+		texts, taken, err := x.store.take(ctx, tx, most)
 		if err != nil {
 			return err
 		}
-		n = len(texts)
+		n = taken
 		for _, model := range live {
 			if err := x.embedWith(ctx, tx, model, texts); err != nil {
 				return err

@@ -53,9 +53,7 @@ func (s indexStore) learnt(ctx context.Context, slot int, name string) (*local.M
 	return model, nil
 }
 
-const countTexts = `
-	select (select count(*) from plant.agents where deleted_at is null) + (select count(*) from plant.skills where deleted_at is null)
-		+ (select count(*) from plant.job_roles where deleted_at is null)`
+const countTexts = `select count(*) from plant.search_documents`
 
 func (s indexStore) texts(ctx context.Context) (int64, error) {
 	return database.Scalar[int64](ctx, s.db, countTexts)
@@ -93,7 +91,7 @@ const (
 		insert into plant.embedding_models (slot, name, state, learnt, texts) values ($1, $2, 'building', $3, $4)
 		on conflict (slot) do update set name = excluded.name, state = 'building', learnt = excluded.learnt, texts = excluded.texts, begun_at = now()`
 
-	allPending = `insert into plant.search_pending (id) select id from plant.search_texts`
+	allPending = `insert into plant.search_pending (id) select id from plant.search_documents`
 )
 
 // begin builds a model in a slot where none does anything, and leaves every text to it. Learnt is nil for a provider's. It
@@ -135,9 +133,9 @@ const (
 	// Whoever wrote a text while the model was begun did not see it, and was not seen.
 	missingPending = `
 		insert into plant.search_pending (id)
-		select t.id from plant.search_texts t
-		where not exists (select from plant.search_vectors v where v.slot = $1 and v.id = t.id)
-			and not exists (select from plant.search_pending p where p.id = t.id)`
+		select d.id from plant.search_documents d
+		where not exists (select from plant.search_vectors v where v.slot = $1 and v.id = d.id)
+			and not exists (select from plant.search_pending p where p.id = d.id)`
 
 	anyPending = `select exists (select from plant.search_pending)`
 
@@ -192,16 +190,26 @@ const takePending = `
 	with taken as (
 		delete from plant.search_pending where seq = any (array(
 			select seq from plant.search_pending order by seq limit $1 for update skip locked))
-		returning id),
-	texts as (
-		select t.id, t.kind::text as kind, t.name || E'\n' || concat_ws(' ', nullif(t.field, ''), nullif(t.keywords, ''), t.description) as text
-		from plant.search_texts t where t.id in (select id from taken))
+		returning id)
+	select coalesce(array_agg(distinct id), '{}') from taken`
+
+// Of the ids as an argument: joined with what was taken, each batch would make the texts of the whole catalogue.
+const textsByIDs = `
 	select id, kind, text, sha256(convert_to(text, 'UTF8')) as digest, array(
 		select v.slot::int from plant.search_vectors v where v.id = t.id and v.digest = sha256(convert_to(t.text, 'UTF8'))) as has
-	from texts t order by id`
+	from (
+		select id, kind::text as kind, name || E'\n' || concat_ws(' ', nullif(field, ''), nullif(keywords, ''), description) as text
+		from plant.search_texts where id = any ($1::uuid[])) t
+	order by id`
 
-func (s indexStore) take(ctx context.Context, tx database.Tx, most int) ([]textRow, error) {
-	return database.All[textRow](ctx, tx, takePending, most)
+// take returns at most so many texts, and how many were taken: those that are no more are left out.
+func (s indexStore) take(ctx context.Context, tx database.Tx, most int) (texts []textRow, taken int, err error) {
+	ids, err := database.Scalar[[]uuid.UUID](ctx, tx, takePending, most)
+	if err != nil || len(ids) == 0 {
+		return nil, 0, err
+	}
+	texts, err = database.All[textRow](ctx, tx, textsByIDs, ids)
+	return texts, len(ids), err
 }
 
 const keepVectors = `
