@@ -86,14 +86,14 @@ func (x *Indexer) fill(ctx context.Context, report *Report) error {
 		}
 	}
 	for {
-		n, err := x.embed(ctx, batch)
+		taken, made, err := x.embed(ctx, batch)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if taken == 0 {
 			break
 		}
-		report.Embedded += n
+		report.Embedded += made
 	}
 	left, err := x.store.pending(ctx)
 	if err != nil || left { // another process is at it
@@ -167,32 +167,36 @@ func grown(had, has int64) bool {
 	return change >= growthTexts && float64(change) >= growth*float64(had)
 }
 
-// embed makes the vectors of some texts that are left, and returns of how many.
-func (x *Indexer) embed(ctx context.Context, most int) (n int, err error) {
+// embed takes some texts that are left, and returns how many, and how many of them had no vector yet.
+func (x *Indexer) embed(ctx context.Context, most int) (taken, made int, err error) {
 	live, _, err := x.models.alive(ctx)
 	if err != nil || len(live) == 0 {
-		return 0, err
+		return 0, 0, err
 	}
 	err = x.store.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		texts, taken, err := x.store.take(ctx, tx, most)
-		if err != nil {
+		var texts []textRow
+		var err error
+		if texts, taken, err = x.store.take(ctx, tx, most); err != nil {
 			return err
 		}
-		n = taken
+		made = 0
 		for _, model := range live {
-			if err := x.embedWith(ctx, tx, model, texts); err != nil {
+			n, err := x.embedWith(ctx, tx, model, texts)
+			if err != nil {
 				return err
 			}
+			made = max(made, n)
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return n, nil
+	return taken, made, nil
 }
 
-func (x *Indexer) embedWith(ctx context.Context, tx database.Tx, model Model, texts []textRow) error {
+// embedWith makes the vectors that a model has not made of these texts yet, and returns how many.
+func (x *Indexer) embedWith(ctx context.Context, tx database.Tx, model Model, texts []textRow) (int, error) {
 	var lacking []textRow
 	var asked []string
 	for _, text := range texts {
@@ -201,16 +205,16 @@ func (x *Indexer) embedWith(ctx context.Context, tx database.Tx, model Model, te
 		}
 	}
 	if len(lacking) == 0 {
-		return nil
+		return 0, nil
 	}
 	vectors, err := model.Embed(ctx, embedding.Document, asked)
 	if errors.Is(err, embedding.ErrRefused) {
 		vectors, err = x.oneByOne(ctx, model, asked)
 	}
 	if err != nil {
-		return fmt.Errorf("embed %d texts: %w", len(asked), err)
+		return 0, fmt.Errorf("embed %d texts: %w", len(asked), err)
 	}
-	return x.store.keep(ctx, tx, model.Slot, lacking, vectors)
+	return len(lacking), x.store.keep(ctx, tx, model.Slot, lacking, vectors)
 }
 
 // oneByOne embeds texts of which the provider refuses some: those have no vector, and are found by their words.
@@ -278,7 +282,7 @@ const roundTime = 5 * time.Second
 func (x *Indexer) once(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
-	if _, err := x.embed(ctx, batch); err != nil {
+	if _, _, err := x.embed(ctx, batch); err != nil {
 		x.log.WarnContext(ctx, "texts were not embedded after a write; scheduled work does it", "error", err)
 	}
 }

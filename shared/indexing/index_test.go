@@ -215,7 +215,7 @@ func TestRun_Together(t *testing.T) {
 		x := c.indexer(t, p)
 		group.Go(func() {
 			for done := false; !done && t.Context().Err() == nil; {
-				n, err := x.embed(t.Context(), batch)
+				n, _, err := x.embed(t.Context(), batch)
 				if err != nil {
 					t.Error(err)
 					return
