@@ -152,10 +152,10 @@ func TestC10_HiredAndDeletedAtOnce(t *testing.T) {
 		agent := s.all(t, "/api/v1/agents?limit=1")[0]
 		lapsing := s.tried(t, agent.ID, 168*time.Hour-time.Duration(round*10)*time.Millisecond)
 		answers := together(4, func(i int) apitest.Answer {
-			switch i {
-			case 0:
+			switch {
+			case i == 0 && round%3 > 0: // in the other rounds only the trial, which may have lapsed, is in the way
 				return s.Do(t, "POST", path+"/hires", carl, monthly)
-			case 1:
+			case i == 1:
 				return s.Do(t, "PUT", lapsing.Address()+"/status", carl, `{"status":"active"}`)
 			default:
 				return s.Do(t, "DELETE", path, s.ada, "")
