@@ -136,7 +136,7 @@ func (a ard) search(ctx context.Context, in *struct{ Body ardSearch }) (*struct{
 	if in.Body.PageToken != "" {
 		position, ok := a.cursors.Open("ard/search "+string(scope), in.Body.PageToken)
 		if ok {
-			left, ok = unpack(position)
+			left, ok = at(position)
 		}
 		if !ok {
 			return nil, badToken("body.pageToken")
@@ -146,7 +146,7 @@ func (a ard) search(ctx context.Context, in *struct{ Body ardSearch }) (*struct{
 	}
 	page, answer := left.first(pageSize), ardFound{Results: []ardResult{}}
 	if rest := left[len(page):]; len(rest) > 0 {
-		if answer.PageToken, err = a.cursors.Seal("ard/search "+string(scope), rest.pack()); err != nil {
+		if answer.PageToken, err = a.cursors.Seal("ard/search "+string(scope), rest.position()); err != nil {
 			return nil, err
 		}
 	}

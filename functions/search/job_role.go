@@ -22,7 +22,7 @@ func (s search) jobRoles(ctx context.Context, in *Wanted) (*foundJobRoles, error
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.store.jobRoles(ctx, finding{query: in.Query, kind: jobRoleKind, meaning: meaning}, in.Limit)
+	rows, err := s.store.jobRoles(ctx, finding{query: in.Query, kind: jobRoleKind, limit: in.Limit, explain: in.Explain, meaning: meaning})
 	if err != nil {
 		return nil, err
 	}

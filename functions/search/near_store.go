@@ -29,6 +29,9 @@ func (s searchStore) place(ctx context.Context, id uuid.UUID, slot int) (placeRo
 	return database.One[placeRow](ctx, s.db, placeOfAgent, id, slot)
 }
 
+// nearest is how many the index is asked for: some more than are answered, since it gives them in about the right order.
+const nearest = `100`
+
 // nearness is what is near to a vector of a slot.
 type nearness struct {
 	kind   kind
@@ -39,8 +42,7 @@ type nearness struct {
 	where    *database.Where
 }
 
-// sql makes the statement that finds columns of what is nearest. The index is asked for some more than are answered: it
-// gives them in about the right order. An exact statement compares all that pass.
+// sql makes the statement that finds columns of what is nearest. An exact statement compares all that pass.
 func (n nearness) sql(columns string, exact bool) string {
 	nearestOnly := ` order by v.vector <=> @vector::halfvec(384) limit ` + nearest
 	if exact {

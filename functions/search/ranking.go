@@ -45,8 +45,9 @@ func rankedAs(id uuid.UUID, score float64) ranked {
 	return ranked{id, uint16(math.Round(min(max(score, 0), 1) * wholeScore))}
 }
 
-// pack makes a position of what is left of a search, so that later pages go on in the order of the first.
-func (p ranking) pack() []string {
+// position is what a cursor or a page token keeps of what is left of a search, so that later pages go on in the order of
+// the first.
+func (p ranking) position() []string {
 	packed := make([]byte, 0, len(p)*rankedBytes)
 	for _, one := range p {
 		packed = binary.BigEndian.AppendUint16(append(packed, one.id[:]...), one.score)
@@ -54,15 +55,24 @@ func (p ranking) pack() []string {
 	return []string{base64.RawURLEncoding.EncodeToString(packed)}
 }
 
-func unpack(position []string) (ranking, bool) {
+// at returns the ranking of a position, if it is one.
+func at(position []string) (ranking, bool) {
 	if len(position) != 1 {
 		return nil, false
 	}
 	packed, err := base64.RawURLEncoding.DecodeString(position[0])
-	if err != nil || len(packed)%rankedBytes != 0 {
+	if err != nil {
 		return nil, false
 	}
-	var left ranking
+	return unpack(packed)
+}
+
+// unpack reads a ranking as positions keep it, and as the statement that searches returns it.
+func unpack(packed []byte) (ranking, bool) {
+	if len(packed)%rankedBytes != 0 {
+		return nil, false
+	}
+	left := make(ranking, 0, len(packed)/rankedBytes)
 	for ; len(packed) > 0; packed = packed[rankedBytes:] {
 		left = append(left, ranked{uuid.UUID(packed[:rankedBytes-2]), binary.BigEndian.Uint16(packed[rankedBytes-2:])})
 	}

@@ -67,7 +67,7 @@ func (a *asked) next(cursors httpapi.Cursors, left ranking) (string, error) {
 	if len(left) == 0 {
 		return "", nil
 	}
-	cursor, err := cursors.Seal(a.scope(), left.pack())
+	cursor, err := cursors.Seal(a.scope(), left.position())
 	if err != nil {
 		return "", err
 	}
@@ -137,7 +137,7 @@ func (s search) answer(ctx context.Context, in *asked, onlyAvailable bool) (*fou
 	if in.Cursor != "" {
 		return s.goOn(ctx, in, onlyAvailable)
 	}
-	rows, degraded, err := s.agents(ctx, in.Query, in.AgentFilter, onlyAvailable, in.Limit)
+	rows, degraded, err := s.agents(ctx, in.Query, in.AgentFilter, onlyAvailable, in.Limit, in.Explain)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,8 @@ func (s search) answer(ctx context.Context, in *asked, onlyAvailable bool) (*fou
 		answer.Body[i] = foundAgent{row.Agent, row.match(in.Explain)}
 	}
 	if len(rows) > 0 {
-		answer.Link, err = in.next(s.cursors, rows[0].left())
+		left, _ := unpack(rows[0].Rest)
+		answer.Link, err = in.next(s.cursors, left)
 	}
 	return answer, err
 }
@@ -155,7 +156,7 @@ func (s search) answer(ctx context.Context, in *asked, onlyAvailable bool) (*fou
 // any more, is left out.
 func (s search) goOn(ctx context.Context, in *asked, onlyAvailable bool) (*foundAgents, error) {
 	position, ok := s.cursors.Open(in.scope(), in.Cursor)
-	left, whole := unpack(position)
+	left, whole := at(position)
 	if !ok || !whole {
 		return nil, httpapi.InvalidCursor.Problem("the cursor was altered, or belongs to another search",
 			&httpapi.Fault{Location: "query.cursor", Message: "not a cursor of this search"})
@@ -193,24 +194,24 @@ func filtered(ctx context.Context, filter catalog.AgentFilter, onlyAvailable boo
 }
 
 // agents finds agents that pass a filter, the best first.
-func (s search) agents(ctx context.Context, query string, filter catalog.AgentFilter, onlyAvailable bool, limit int) ([]foundRow, Degraded, error) {
+func (s search) agents(ctx context.Context, query string, filter catalog.AgentFilter, onlyAvailable bool, limit int, explain bool) ([]foundRow, Degraded, error) {
 	meaning, degraded, err := s.meaningOf(ctx, query)
 	if err != nil {
 		return nil, degraded, err
 	}
-	f := finding{query: query, kind: agentKind, meaning: meaning}
+	f := finding{query: query, kind: agentKind, limit: limit, explain: explain, meaning: meaning}
 	caller, _ := auth.FromContext(ctx)
 	if conditions, _ := filter.Where(caller); onlyAvailable || len(conditions) > 0 {
-		f.where = filtered(ctx, filter, onlyAvailable)
+		f.where, f.mostPass = filtered(ctx, filter, onlyAvailable), len(conditions) == 0
 	}
-	rows, err := s.store.agents(ctx, f, limit)
+	rows, err := s.store.agents(ctx, f)
 	return rows, degraded, err
 }
 
 // find returns at most limit agents that answer a query and pass the filter, the best first. It is what the open
 // protocols search by.
 func (s search) find(ctx context.Context, query string, filter catalog.AgentFilter, onlyAvailable bool, limit int) ([]foundAgent, error) {
-	rows, _, err := s.agents(ctx, query, filter, onlyAvailable, limit)
+	rows, _, err := s.agents(ctx, query, filter, onlyAvailable, limit, false)
 	if err != nil {
 		return nil, err
 	}

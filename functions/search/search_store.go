@@ -23,13 +23,14 @@ const (
 	maxWords = `24`
 	// manyTexts is how many texts with a word are manyTexts when it is asked for; of more, the indexer knows how many there are.
 	manyTexts = `1000`
-	// postings are read of each word, the best first, where no filter leaves some out; with a filter they cost more.
-	postings, postingsFiltered = `1000`, `200`
-	// nearest vectors are candidates, and candidates of words; maxFound of both together are ranked.
-	nearest, candidates = `100`, `200`
-	// alikeNames are candidates too where there are not so many names that looking for them takes long: of skills and job
-	// roles, of which more of the nearest are looked at as well.
-	alikeNames, nearestOfFew = `100`, `200`
+	// postings are read of each word, the best first; where each has to pass the filter, which costs more, deepPostings.
+	postings, deepPostings = `500`, `200`
+	// byWords agents are candidates by their words, and byMeaning by their vectors: what the first look into the index has
+	// (hnsw.ef_search) when a filter leaves half of it, since looking on takes longer than all the rest. Where more than that
+	// are asked for, byMeaningOfMany.
+	byWords, byMeaning, byMeaningOfMany = `80`, `30`, `60`
+	// Of skills and job roles there are fewer: more are candidates, and alikeNames too.
+	byWordsOfFew, byMeaningOfFew, alikeNames = `200`, `200`, `100`
 	// likeIt words are taken for one that no text has: those no less alike than nearAsLike of the one most alike. The
 	// trigrams' index goes down to pg_trgm.similarity_threshold, which is 0.3. Trigrams see too little of two neighbouring
 	// letters that are swapped.
@@ -67,12 +68,28 @@ const (
 type finding struct {
 	query string
 	kind  kind
-	// where is what agents have to pass; nil asks for nothing.
-	where *database.Where
-	// narrow is that so few pass that each of them is looked at.
-	narrow bool
+	// where is what agents have to pass; nil asks for nothing. That mostPass need not be true, but saves asking for how many
+	// do.
+	where    *database.Where
+	mostPass bool
+	reach    reach
+	// limit is how many are answered at most; explain is that the ranks are asked for, too.
+	limit   int
+	explain bool
 	meaning
 }
+
+// reach is how a search gets by what the filter hides.
+type reach int
+
+const (
+	// wide takes the candidates first, and then leaves out those that do not pass.
+	wide reach = iota
+	// deep lets none be a candidate that does not pass.
+	deep
+	// narrow looks at each that passes.
+	narrow
+)
 
 // meaning is what a query means to the model that serves.
 type meaning struct {
@@ -97,8 +114,7 @@ type scores struct {
 
 // rest is what was found beyond the limit, in order.
 type rest struct {
-	RestIDs    []uuid.UUID
-	RestScores []float64
+	Rest []byte // a packed ranking
 }
 
 // sql makes the statement that finds columns of from, which knows what it finds as best.id. Every look into an index passes
@@ -110,10 +126,6 @@ func (f finding) sql(columns, from string) string {
 		passes = func(id string) string {
 			return ` join lateral (select from plant.agents a left join plant.agent_statistics s on s.agent_id = a.id` + f.where.SQL() + ` and a.id = ` + id + `) pass on true`
 		}
-	}
-	read := postings
-	if passes("") != "" {
-		read = postingsFiltered
 	}
 	// How many texts have a stem.
 	const frequency = `
@@ -168,7 +180,7 @@ func (f finding) sql(columns, from string) string {
 		select ('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where not typo), '') || '}/536870912')::sparsevec(536870912) as words,
 			('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where typo), '') || '}/536870912')::sparsevec(536870912) as typos
 		from (select place, typo, sum(weight) as weight from terms group by place, typo) t),
-	candidates as materialized (` + f.candidates(passes, read) + `),
+	candidates as materialized (` + f.candidates(passes) + `),
 	scored as materialized (
 		select c.id, l.words, l.typos, l.meaning, l.alike, ` + f.meantOr(`
 			(greatest(l.words + l.typos, 0) ^ `+strictness+` + coalesce(l.meaning, 0) * `+meaningWeight+` + l.alike * `+nameWeight+`) / (1 + `+meaningWeight+` + `+nameWeight+`)`, `
@@ -179,51 +191,68 @@ func (f finding) sql(columns, from string) string {
 			select -(d.terms <#> s.words) / w.weight as words, -(d.terms <#> s.typos) / w.weight as typos, similarity(d.name, lower(@query::text)) as alike, ` +
 		f.meantOr(`@share::float8 * greatest((1 - (v.vector <=> @vector::halfvec(384)) - @baseline::float8) / (1 - @baseline::float8), 0)`, `null::float8`) + ` as meaning) l),
 	found as (
-		select id, least(score, 1)::numeric(5, 4) as score, least(words, 1)::numeric(5, 4) as words, least(typos, 1)::numeric(5, 4) as typos, coalesce(meaning, 0)::numeric(5, 4) as meaning, alike::numeric(5, 4) as alike
+		select id, ` + fourDecimals(`least(score, 1)`) + ` as score, ` + fourDecimals(`least(words, 1)`) + ` as words, ` + fourDecimals(`least(typos, 1)`) + ` as typos, ` + fourDecimals(`coalesce(meaning, 0)`) + ` as meaning, ` + fourDecimals(`alike`) + ` as alike
 		from scored where score >= ` + floor + `),
 	best as materialized (
-		select *, row_number() over (order by score desc, id) as place,
-			case when words > 0 then rank() over (order by words desc) end as words_rank,
-			case when typos > 0 then rank() over (order by typos desc) end as typos_rank,
-			case when meaning > 0 then rank() over (order by meaning desc) end as meaning_rank,
-			case when alike > 0 then rank() over (order by alike desc) end as name_rank
+		select *, row_number() over (order by score desc, id) as place, ` + f.rank("words") + `, ` + f.rank("typos") + `, ` + f.rank("meaning") + `, ` + f.rank("alike") + `
 		from found order by score desc, id limit MAXFOUND)
-	select ` + columns + `, best.score::float8 as score,
-		best.words::float8 as words_score, words_rank, best.typos::float8 as typos_score, typos_rank, best.meaning::float8 as meaning_score, meaning_rank, best.alike::float8 as name_score, name_rank,
-		case place when 1 then array(select id from best where place > @limit and place <= ` + paged + ` order by place) end as rest_ids,
-		case place when 1 then array(select score::float8 from best where place > @limit and place <= ` + paged + ` order by place) end as rest_scores
+	select ` + columns + `, best.score,
+		words as words_score, words_rank, typos as typos_score, typos_rank, meaning as meaning_score, meaning_rank, alike as name_score, alike_rank as name_rank,
+		case place when 1 then (
+			select string_agg(uuid_send(id) || int2send((10000 * score)::int2), '' order by place) from best where place > @limit and place <= ` + paged + `) end as rest
 	from best join ` + from + `
 	where best.place <= @limit
 	order by best.place`
-	return strings.NewReplacer("KIND", string(f.kind), "SLOT", strconv.Itoa(f.slot), "MAXFOUND", candidates).Replace(text)
+	return strings.NewReplacer("KIND", string(f.kind), "SLOT", strconv.Itoa(f.slot), "MAXFOUND", strconv.Itoa(maxFound)).Replace(text)
+}
+
+// fourDecimals is a number to four decimals.
+func fourDecimals(number string) string { return `round(10000 * (` + number + `)::float8) / 10000` }
+
+// rank is the rank that a leg gives, which takes time, so only where it is asked for.
+func (f finding) rank(leg string) string {
+	if !f.explain {
+		return `null::bigint as ` + leg + `_rank`
+	}
+	return `case when ` + leg + ` > 0 then rank() over (order by ` + leg + ` desc) end as ` + leg + `_rank`
 }
 
 // candidates are the texts that any leg finds.
-func (f finding) candidates(passes func(id string) string, read string) string {
-	if f.narrow { // each that passes is looked at, and kept where it has a word, or means something
-		return `
-		select d.id from plant.search_documents d` + passes(`d.id`) + ` cross join sought s cross join whole w` + f.meant(`
-			left join plant.search_vectors v on v.slot = SLOT and v.id = d.id`) + `
-		where d.kind = 'KIND'
-		order by -(d.terms <#> s.words) / w.weight - (d.terms <#> s.typos) / w.weight` + f.meant(`
-			+ `+meaningWeight+` * coalesce(greatest(1 - (v.vector <=> @vector::halfvec(384)), 0), 0)`) + ` desc, d.id limit ` + candidates
+func (f finding) candidates(passes func(id string) string) string {
+	words, near, byName := byWords, byMeaning, ""
+	if f.limit > 30 {
+		near = byMeaningOfMany
 	}
-	byWords := `
-		select id from (
-			select p.id
-			from terms t cross join lateral (
-				select p.id, p.impact from plant.search_postings p` + passes(`p.id`) + `
-				where p.kind = 'KIND' and p.stem = t.stem order by p.impact desc, p.id limit ` + read + `) p
-			group by p.id order by sum(p.impact * t.weight) desc, p.id limit ` + candidates + `) words`
-	near, byName := nearest, ""
 	if f.kind != agentKind {
-		near, byName = nearestOfFew, `
+		words, near, byName = byWordsOfFew, byMeaningOfFew, `
 		union
 		select id from (
 			select d.id from plant.search_documents d where d.kind = 'KIND' and d.name % lower(@query::text)
 			order by similarity(d.name, lower(@query::text)) desc, d.id limit `+alikeNames+`) named`
 	}
-	return byWords + byName + f.meant(`
+	before, read, after := ``, postings, passes(`p.id`)
+	switch f.reach {
+	case wide:
+	case deep:
+		before, read, after = after, deepPostings, before
+	case narrow: // each that passes is looked at, and kept where it has a word, or means something
+		return `
+		select d.id from plant.search_documents d` + passes(`d.id`) + ` cross join sought s cross join whole w` + f.meant(`
+			left join plant.search_vectors v on v.slot = SLOT and v.id = d.id`) + `
+		where d.kind = 'KIND'
+		order by -(d.terms <#> s.words) / w.weight - (d.terms <#> s.typos) / w.weight` + f.meant(`
+			+ `+meaningWeight+` * coalesce(greatest(1 - (v.vector <=> @vector::halfvec(384)), 0), 0)`) + ` desc, d.id limit MAXFOUND`
+	}
+	return `
+		select id from (
+			select p.id
+			from (
+				select p.id, sum(p.impact * t.weight) as impact
+				from terms t cross join lateral (
+					select p.id, p.impact from plant.search_postings p` + before + `
+					where p.kind = 'KIND' and p.stem = t.stem order by p.impact desc, p.id limit ` + read + `) p
+				group by p.id order by impact desc, p.id) p` + after + `
+			order by p.impact desc, p.id limit ` + words + `) words` + byName + f.meant(`
 		union
 		select id from (
 			select v.id from plant.search_vectors v`+passes(`v.id`)+`
@@ -241,8 +270,8 @@ func (f finding) meantOr(text, otherwise string) string {
 }
 
 // args are those of sql.
-func (f finding) args(limit int) pgx.NamedArgs {
-	args := pgx.NamedArgs{"query": f.query, "limit": limit}
+func (f finding) args() pgx.NamedArgs {
+	args := pgx.NamedArgs{"query": f.query, "limit": f.limit}
 	if f.where != nil {
 		for name, value := range f.where.Args {
 			args[name] = value
@@ -254,9 +283,9 @@ func (f finding) args(limit int) pgx.NamedArgs {
 	return args
 }
 
-// found runs a finding, and reads the columns of a T for the first limit of what it finds.
-func found[T any](ctx context.Context, db *database.DB, f finding, columns, from string, limit int) ([]T, error) {
-	return database.All[T](ctx, db, f.sql(columns, from), f.args(limit))
+// found runs a finding, and reads the columns of a T for what it finds.
+func found[T any](ctx context.Context, db *database.DB, f finding, columns, from string) ([]T, error) {
+	return database.All[T](ctx, db, f.sql(columns, from), f.args())
 }
 
 // foundRow is an agent that was found; the first has what comes after the limit.
@@ -266,36 +295,44 @@ type foundRow struct {
 	rest
 }
 
-// left is what was found beyond the limit.
-func (r rest) left() ranking {
-	left := make(ranking, len(r.RestIDs))
-	for i, id := range r.RestIDs {
-		left[i] = rankedAs(id, r.RestScores[i])
-	}
-	return left
-}
-
 const (
 	// fewAgents are looked at one by one: that takes some milliseconds, and no index is as exact.
 	fewAgents = 1500
-	// manyAgents are looked at where an index has found too few: of more, it finds enough.
+	// manyAgents are looked at where an index has found too few: of more, it finds enough. Where more pass, there is enough
+	// among the best of all.
 	manyAgents = 20_000
 )
 
 // agents finds agents, the best first.
-func (s searchStore) agents(ctx context.Context, f finding, limit int) ([]foundRow, error) {
-	var passing int64 = manyAgents + 1
-	if f.where != nil {
-		var err error
-		if passing, err = database.Estimate(ctx, s.db, database.Listing{From: catalog.AgentFrom, Where: f.where}); err != nil {
-			return nil, err
-		}
-		f.narrow = passing <= fewAgents
+func (s searchStore) agents(ctx context.Context, f finding) (rows []foundRow, err error) {
+	find := func(how reach) bool { // it tells whether that is all
+		f.reach = how
+		rows, err = found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`)
+		return err != nil || len(rows) == f.limit
 	}
-	rows, err := found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`, limit)
-	if err == nil && len(rows) < limit && f.vector != nil && !f.narrow && passing <= manyAgents {
-		f.narrow = true // a search for what is near gives up where a filter hides nearly all of it
-		return found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`, limit)
+	if (f.where == nil || f.mostPass) && find(wide) || f.where == nil {
+		return rows, err
+	}
+	passing, err := database.Estimate(ctx, s.db, database.Listing{From: catalog.AgentFrom, Where: f.where})
+	if err != nil {
+		return nil, err
+	}
+	ways := []reach{wide, deep}
+	switch {
+	case passing <= fewAgents:
+		ways = []reach{narrow}
+	case passing <= manyAgents && f.vector == nil:
+		ways = []reach{deep}
+	case passing <= manyAgents: // a search for what is near gives up where a filter hides nearly all of it
+		ways = []reach{deep, narrow}
+	}
+	if f.mostPass {
+		ways = ways[len(ways)-1:]
+	}
+	for _, way := range ways {
+		if find(way) {
+			break
+		}
 	}
 	return rows, err
 }
@@ -317,8 +354,8 @@ type skillRow struct {
 }
 
 // skills finds skills, the best first.
-func (s searchStore) skills(ctx context.Context, f finding, limit int) ([]skillRow, error) {
-	return found[skillRow](ctx, s.db, f, catalog.SkillColumns, `plant.skills k on k.id = best.id`, limit)
+func (s searchStore) skills(ctx context.Context, f finding) ([]skillRow, error) {
+	return found[skillRow](ctx, s.db, f, catalog.SkillColumns, `plant.skills k on k.id = best.id`)
 }
 
 // jobRoleRow is a job role that was found.
@@ -329,6 +366,6 @@ type jobRoleRow struct {
 }
 
 // jobRoles finds job roles, the best first.
-func (s searchStore) jobRoles(ctx context.Context, f finding, limit int) ([]jobRoleRow, error) {
-	return found[jobRoleRow](ctx, s.db, f, catalog.JobRoleColumns, `plant.job_roles j on j.id = best.id`, limit)
+func (s searchStore) jobRoles(ctx context.Context, f finding) ([]jobRoleRow, error) {
+	return found[jobRoleRow](ctx, s.db, f, catalog.JobRoleColumns, `plant.job_roles j on j.id = best.id`)
 }

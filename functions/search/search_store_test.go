@@ -209,7 +209,7 @@ func TestI13_StatementText(t *testing.T) {
 			}
 		}
 		statement := func(f catalog.AgentFilter) string {
-			return finding{kind: agentKind, where: database.NewWhere(f.Where(auth.Principal{}))}.sql(catalog.AgentColumns, catalog.AgentFrom)
+			return finding{kind: agentKind, limit: 10, where: database.NewWhere(f.Where(auth.Principal{}))}.sql(catalog.AgentColumns, catalog.AgentFrom)
 		}
 		if diff := cmp.Diff(statement(filter("one")), statement(filter("other"))); diff != "" {
 			r.Fatal(diff)

@@ -84,7 +84,7 @@ func (s search) skillsLike(ctx context.Context, text string, limit int) (*foundS
 	if meaning.vector != nil {
 		return s.skillsNear(ctx, meaning.slot, meaning.vector, limit)
 	}
-	rows, err := s.store.skills(ctx, finding{query: text, kind: skillKind}, limit)
+	rows, err := s.store.skills(ctx, finding{query: text, kind: skillKind, limit: limit})
 	if err != nil {
 		return nil, err
 	}

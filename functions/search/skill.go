@@ -22,7 +22,7 @@ func (s search) skills(ctx context.Context, in *Wanted) (*foundSkills, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.store.skills(ctx, finding{query: in.Query, kind: skillKind, meaning: meaning}, in.Limit)
+	rows, err := s.store.skills(ctx, finding{query: in.Query, kind: skillKind, limit: in.Limit, explain: in.Explain, meaning: meaning})
 	if err != nil {
 		return nil, err
 	}

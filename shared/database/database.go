@@ -81,7 +81,7 @@ func Open(ctx context.Context, cfg Config, opts ...Option) (*DB, error) {
 	params["application_name"] = "plant"
 	params["jit"] = "off" // compiling takes longer than any statement of ours
 	// A search for what is near looks this far around, and goes on until it has as many as it wants, whatever a filter hides.
-	params["hnsw.ef_search"], params["hnsw.iterative_scan"] = "100", "relaxed_order"
+	params["hnsw.ef_search"], params["hnsw.iterative_scan"] = "60", "relaxed_order"
 	params["statement_timeout"] = milliseconds(cfg.StatementTimeout)
 	params["lock_timeout"] = milliseconds(cfg.LockTimeout)
 	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)

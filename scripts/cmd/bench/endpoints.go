@@ -72,9 +72,12 @@ func (b *bench) list(host string) load {
 
 func find(host string, queries []string) load {
 	return func(random *rand.Rand) call {
-		query := url.Values{"query": {queries[random.IntN(len(queries))]}}
-		return call{host: host, method: http.MethodGet, path: "/api/v1/agents/available/search?" + query.Encode(), want: http.StatusOK}
+		return search(host, queries[random.IntN(len(queries))])
 	}
+}
+
+func search(host, query string) call {
+	return call{host: host, method: http.MethodGet, path: "/api/v1/agents/available/search?" + url.Values{"query": {query}}.Encode(), want: http.StatusOK}
 }
 
 func create(host, token string) load {
@@ -93,41 +96,28 @@ var (
 	oneOfIDs = regexp.MustCompile(`id = any \(\(select \$1::uuid\[\]\)::uuid\[\]\)`)
 )
 
-// scriptOf makes one call of an endpoint and turns what it sent into a script for pgbench: the same statements, with what
-// differs from call to call made anew.
+// scriptOf calls an endpoint and turns what it sent into a script for pgbench: the same statements, with what differs from
+// call to call made anew. What the first call alone sends, such as that for what a model has learnt, is no part of it.
 func (b *bench) scriptOf(ctx context.Context, e endpoint, searches []string) (string, error) {
 	random := rand.New(rand.NewPCG(catalogueSeed, 2)) //nolint:gosec // a load, no secret
-	one := e.next(random)
-	sent, err := b.capture(ctx, e.function.Name, func(f *functions.Function) error { return once(ctx, f, one) })
+	calls := []call{e.next(random), e.next(random)}
+	if e.name == "search" {
+		for _, query := range searches {
+			calls = append(calls, search(calls[0].host, query))
+		}
+	}
+	sent, err := b.capture(ctx, e.function.Name, calls...)
 	if err != nil {
 		return "", err
 	}
-	if len(sent) == 0 {
-		return "", fmt.Errorf("%s sent no statement", e.name)
-	}
 	switch e.name {
 	case "get":
-		return "\\set n random(1, " + strconv.Itoa(b.rows) + ")\n" + getScript(sent), nil
+		return "\\set n random(1, " + strconv.Itoa(b.rows) + ")\n" + getScript(sent[1]), nil
 	case "search":
-		literals := make([]string, len(searches))
-		for i, query := range searches {
-			literals[i] = quote(query)
-		}
-		asked, err := url.ParseQuery(strings.SplitN(one.path, "?", 2)[1])
-		if err != nil {
-			return "", err
-		}
-		// One of them by number: an array is a constant to the planner, and a text of its own is what the function sends.
-		chosen := "(array[" + strings.Join(literals, ",") + "])[:n]"
-		return "\\set n random(1, " + strconv.Itoa(len(searches)) + ")\n" + script(sent, func(literal string) string {
-			if literal == quote(asked.Get("query")) {
-				return chosen
-			}
-			return literal
-		}), nil
+		return searchScript(searches, sent[2:]), nil
 	case "create":
-		key := one.header["Idempotency-Key"]
-		return "\\set n random(1, 9000000000000000000)\n" + script(sent, func(literal string) string {
+		key := calls[1].header["Idempotency-Key"]
+		return "\\set n random(1, 9000000000000000000)\n" + script(sent[1], func(literal string) string {
 			switch {
 			case literal == quote(key):
 				return "(:n)::text"
@@ -137,7 +127,32 @@ func (b *bench) scriptOf(ctx context.Context, e endpoint, searches []string) (st
 			return literal
 		}), nil
 	}
-	return script(sent, same), nil
+	return script(sent[1], same), nil
+}
+
+// searchScript searches by one of the queries and its vector, by number: as parameters, as the function sends them. Where
+// some have no vector, it leaves them out, since they are other statements.
+func searchScript(queries []string, sent [][]statement) string {
+	var texts, vectors []string
+	var text string
+	for i, query := range queries {
+		vector := ""
+		one := script(sent[i], func(literal string) string {
+			switch {
+			case literal == quote(query):
+				return ":query"
+			case strings.HasPrefix(literal, "'["):
+				vector = literal
+				return ":vector"
+			}
+			return literal
+		})
+		if vector != "" {
+			text, texts, vectors = one, append(texts, quote(query)), append(vectors, vector)
+		}
+	}
+	choose := func(of []string) string { return "(array[" + strings.Join(of, ",") + "])[:n]" }
+	return "\\set n random(1, " + strconv.Itoa(len(texts)) + ")\nselect " + choose(texts) + " as query, " + choose(vectors) + " as vector \\gset\n" + text
 }
 
 // getScript gets one agent, :n, by each statement, where the function may get many.

@@ -95,13 +95,11 @@ var nextLink = regexp.MustCompile(`^<([^>]+)>; rel="next"$`)
 // statement, by turns.
 func (b *bench) compareStarts(ctx context.Context, t *table) error {
 	script := "\\set n random(1, " + strconv.Itoa(b.rows) + ")\n"
-	sent, err := b.capture(ctx, "agents", func(f *functions.Function) error {
-		return once(ctx, f, call{method: http.MethodGet, path: "/api/v1/agents/" + agentID(1), want: http.StatusOK})
-	})
+	sent, err := b.capture(ctx, "agents", call{method: http.MethodGet, path: "/api/v1/agents/" + agentID(1), want: http.StatusOK})
 	if err != nil {
 		return err
 	}
-	script += getScript(sent)
+	script += getScript(sent[0])
 	for _, name := range []string{"agents", "search", "metrics"} {
 		path := map[string]string{"agents": "", "search": "available/search?query=writer", "metrics": agentID(1) + "/metrics"}[name]
 		if name == "agents" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strconv"
@@ -20,9 +21,10 @@ type statement struct {
 	args []string // as SQL literals, $1 first
 }
 
-// capture returns the statements that a call makes a function send, so that pgbench runs just the same and not what somebody
-// believes to be the same. The call is given a function of its own, whose connections are logged from their beginning.
-func (b *bench) capture(ctx context.Context, name string, call func(*functions.Function) error) (sent []statement, err error) {
+// capture returns the statements that each of some calls makes a function send, so that pgbench runs just the same and not
+// what somebody believes to be the same. The calls are given a function of their own, whose connections are logged from
+// their beginning.
+func (b *bench) capture(ctx context.Context, name string, calls ...call) (sent [][]statement, err error) {
 	login, err := pgx.ParseConfig(b.stand.AppURL)
 	if err != nil {
 		return nil, errors.New("the application's address is malformed")
@@ -40,18 +42,27 @@ func (b *bench) capture(ctx context.Context, name string, call func(*functions.F
 		return nil, err
 	}
 	defer functions.StopAll(f)
-	before, err := os.Stat(b.stand.Server.LogFile)
+	log, err := os.Open(b.stand.Server.LogFile)
 	if err != nil {
 		return nil, err
 	}
-	if err := call(f); err != nil {
+	defer func() { err = errors.Join(err, log.Close()) }()
+	if _, err := log.Seek(0, io.SeekEnd); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(b.stand.Server.LogFile)
-	if err != nil {
-		return nil, err
+	for _, c := range calls {
+		if err := once(ctx, f, c); err != nil {
+			return nil, err
+		}
+		text, err := io.ReadAll(log)
+		if err != nil {
+			return nil, err
+		}
+		if sent = append(sent, parseLog(string(text))); len(sent[len(sent)-1]) == 0 {
+			return nil, fmt.Errorf("%s sent no statement", name)
+		}
 	}
-	return parseLog(string(text[before.Size():])), nil
+	return sent, nil
 }
 
 var (
