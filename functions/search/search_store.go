@@ -30,7 +30,7 @@ const (
 	// are asked for, byMeaningOfMany.
 	byWords, byMeaning, byMeaningOfMany = `80`, `30`, `60`
 	// Of skills and job roles there are fewer: more are candidates, and alikeNames too.
-	byWordsOfFew, byMeaningOfFew, alikeNames = `200`, `200`, `100`
+	byWordsOfFew, byMeaningOfFew, alikeNames = `100`, `60`, `60`
 	// likeIt words are taken for one that no text has: those no less alike than nearAsLike of the one most alike. The
 	// trigrams' index goes down to pg_trgm.similarity_threshold, which is 0.3. Trigrams see too little of two neighbouring
 	// letters that are swapped.
