@@ -83,9 +83,9 @@ type finding struct {
 type reach int
 
 const (
-	// wide takes the candidates first, and then leaves out those that do not pass.
+	// wide takes the postings of each word as they are, and of these the best that pass: enough where many do.
 	wide reach = iota
-	// deep lets none be a candidate that does not pass.
+	// deep lets each look into an index pass the filter itself, so that what it hides takes no one's place.
 	deep
 	// narrow looks at each that passes.
 	narrow
@@ -117,8 +117,7 @@ type rest struct {
 	Rest []byte // a packed ranking
 }
 
-// sql makes the statement that finds columns of from, which knows what it finds as best.id. Every look into an index passes
-// the filter itself, so that what it hides takes no one's place.
+// sql makes the statement that finds columns of from, which knows what it finds as best.id.
 func (f finding) sql(columns, from string) string {
 	// What the filter leaves, as a condition on an id. The left join falls away where it asks nothing of the statistics.
 	passes := func(string) string { return "" }

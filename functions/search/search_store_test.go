@@ -100,6 +100,52 @@ func TestSearch_FilterInsideTheStatement(t *testing.T) {
 	}
 }
 
+// What a word finds is all found where nearly all that have it are hidden, whatever the planner thinks of how many that are.
+func TestSearch_NearlyAllIsHidden(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const hidden, seen = 600, 3
+	for range hidden {
+		s.add(t, agent{name: "Zebra", status: "offline"})
+	}
+	var want []uuid.UUID
+	for range seen { // they mention the word, and so are the last of those that have it
+		want = append(want, s.add(t, agent{name: "Helper", description: "Knows one zebra, and many other animals."}))
+	}
+	ids := func(agents []foundAgent) (ids []uuid.UUID) {
+		for _, a := range agents {
+			ids = append(ids, a.ID)
+		}
+		return ids
+	}
+	available := database.NewWhere([]string{`a.status = 'available'`}, nil)
+	check := func(believed string) {
+		t.Helper()
+		for how, wanted := range map[reach]int{wide: 0, deep: seen, narrow: seen} {
+			f := finding{query: "zebra", kind: agentKind, where: available, reach: how, limit: 10}
+			rows, err := found[foundRow](t.Context(), s.DB.DB, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`)
+			if err != nil || len(rows) != wanted {
+				t.Errorf("%s: reach %d finds %d, want %d: %v", believed, how, len(rows), wanted, err)
+			}
+		}
+		if diff := cmp.Diff(want, ids(s.find(t, availableAgents, "zebra"))); diff != "" {
+			t.Errorf("%s: %s", believed, diff)
+		}
+		if diff := cmp.Diff(want, ids(s.find(t, allAgents, "zebra", "status", "available"))); diff != "" {
+			t.Errorf("%s, as a filter: %s", believed, diff)
+		}
+	}
+	check("few")
+	s.DB.Exec(t, `analyze plant.agents, plant.agent_statistics`)
+	for passing, agents := range map[string]int{"some": 1_500_000, "many": 10_000_000} {
+		s.DB.Exec(t, `update pg_class set reltuples = $1 where oid in ('plant.agents'::regclass, 'plant.agent_statistics'::regclass)`, agents)
+		if estimated, err := database.Estimate(t.Context(), s.DB, database.Listing{From: catalog.AgentFrom, Where: available}); err != nil || estimated <= fewAgents || estimated > manyAgents != (passing == "many") {
+			t.Fatalf("the planner expects %d agents: %v", estimated, err)
+		}
+		check(passing)
+	}
+}
+
 // Two writers that bring the same new words, in opposite orders, do not wait for each other; and what each wrote is
 // found when it commits, not earlier.
 func TestSearch_WritersDoNotQueue(t *testing.T) {
