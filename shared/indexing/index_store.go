@@ -90,11 +90,9 @@ const (
 	beginModel = `
 		insert into plant.embedding_models (slot, name, state, learnt, texts) values ($1, $2, 'building', $3, $4)
 		on conflict (slot) do update set name = excluded.name, state = 'building', learnt = excluded.learnt, texts = excluded.texts, begun_at = now()`
-
-	allPending = `insert into plant.search_pending (id) select id from plant.search_documents`
 )
 
-// begin builds a model in a slot where none does anything, and leaves every text to it. Learnt is nil for a provider's. It
+// begin builds a model in a slot where none does anything; every text is missing there then. Learnt is nil for a provider's. It
 // reports whether it has: another process may be at it.
 func (s indexStore) begin(ctx context.Context, slot int, name string, learnt encoding.BinaryMarshaler, texts int64) (begun bool, err error) {
 	var data []byte
@@ -120,17 +118,14 @@ func (s indexStore) begin(ctx context.Context, slot int, name string, learnt enc
 		if _, err := database.Exec(ctx, tx, clearSlot, slot); err != nil {
 			return err
 		}
-		if _, err := database.Exec(ctx, tx, beginModel, slot, name, data, texts); err != nil {
-			return err
-		}
-		_, err = database.Exec(ctx, tx, allPending)
+		_, err = database.Exec(ctx, tx, beginModel, slot, name, data, texts)
 		return err
 	})
 	return begun && err == nil, err
 }
 
 const (
-	// Whoever wrote a text while the model was begun did not see it, and was not seen.
+	// That is every text of a new model; and later those of who wrote while it was begun, did not see it, and was not seen.
 	missingPending = `
 		insert into plant.search_pending (id)
 		select d.id from plant.search_documents d
