@@ -89,13 +89,13 @@ type foundAgent struct {
 }
 
 // explanation is what each leg of the search makes of something. The score is their mean: meaning counts 1.25; the name as
-// much as 1.2, the less the longer the query; and words and typos together 1, to a power that asks more of a short query.
-// Without a vector of the query, words and typos count 1 as they are, and the name 0.3.
+// much as 1.2, the less the longer the query, but nothing of agents; and words and typos together 1, to a power that asks
+// more of a short query. Without a vector of the query, words and typos count 1 as they are, and the name 0.3.
 type explanation struct {
 	Words   leg `json:"words" doc:"by words of the query as they are"`
 	Typos   leg `json:"typos" doc:"by words like those of the query that are found nowhere as they are"`
 	Meaning leg `json:"meaning" doc:"by what the query means"`
-	Name    leg `json:"name" doc:"by the likeness of the whole query to the name"`
+	Name    leg `json:"name" doc:"by the likeness of the whole query to the name; of agents only where nothing can be found by meaning"`
 }
 
 type leg struct {
