@@ -20,6 +20,8 @@ const (
 	manyTexts = `1000`
 	// postings are read of each word, the best first; where each has to pass the filter, which costs more, deepPostings.
 	postings, deepPostings = `500`, `200`
+	// maxPairs of words are looked for in names, those that count most.
+	maxPairs = `10`
 	// byWords agents are candidates by their words, and byMeaning by their vectors: what the first look into the index has
 	// (hnsw.ef_search) when a filter leaves half of it, since looking on takes longer than all the rest. Where more than that
 	// are asked for, byMeaningOfMany.
@@ -170,6 +172,11 @@ func (f finding) sql(columns, from string) string {
 			(select max(` + rarity + `) from meant w where w.word = a.word), ` + unknown + ` * ln(1 + n.documents / 1.5)) end), 1) as weight,
 			greatest(count(*), 1)::float8 as count
 		from words a cross join texts n cross join lateral (select a.documents) w),
+	looked as materialized ( -- terms, and two of them in a name
+		select stem, weight from terms
+		union all
+		(select a.stem || ' ' || b.stem, a.weight + b.weight from terms a join terms b on a.stem collate "C" < b.stem
+		order by a.weight + b.weight desc, a.stem, b.stem limit ` + maxPairs + `)),
 	sought as materialized (
 		select ('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where not typo), '') || '}/536870912')::sparsevec(536870912) as words,
 			('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where typo), '') || '}/536870912')::sparsevec(536870912) as typos
@@ -270,7 +277,7 @@ func (f finding) candidates(passes func(id string) string) string {
 			select p.id
 			from (
 				select p.id, sum(p.impact * t.weight) as impact
-				from terms t cross join lateral (
+				from looked t cross join lateral (
 					select p.id, p.impact from plant.search_postings p` + before + `
 					where p.kind = 'KIND' and p.stem = t.stem order by p.impact desc, p.id limit ` + read + `) p
 				group by p.id order by impact desc, p.id) p` + after + `

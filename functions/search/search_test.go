@@ -1,7 +1,6 @@
 package search
 
 import (
-	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -308,21 +307,23 @@ func TestSearch_Ranking(t *testing.T) {
 func TestSearch_RankingOfCommonWords(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	const many = 220 // so that those in the middle are no candidates by one word, from whichever end they are read
-	for i := range many {
-		if i == many/2 {
-			s.add(t, agent{name: "Newsletter"})
-			s.add(t, agent{name: "Content Writer"})
-		}
-		s.add(t, agent{name: fmt.Sprintf("Helper %d", i), description: "Knows newsletters."})
-		s.add(t, agent{name: "Content"})
-		s.add(t, agent{name: "Writer"})
-		s.add(t, agent{name: "Planner"})
+	const many = 600 // more than are read of one word
+	named := func(name, description string) {
+		s.DB.Exec(t, `
+			insert into plant.agents (id, owner_issuer, owner, name, specialization, industry, hourly_rate, description)
+			select gen_random_uuid(), 'i', 'ada', $1 || case when $1 = 'Helper' then ' ' || n else '' end, 'Asdfgh', 'sales', 1, $2 from generate_series(1, $3::int) n`, name, description, many)
 	}
+	named("Helper", "Knows newsletters.")
+	for _, name := range []string{"Content", "Writer", "Planner"} {
+		named(name, "")
+	}
+	s.add(t, agent{name: "Newsletter"})
+	s.add(t, agent{name: "Content Writer"})
 	for query, want := range map[string]string{
 		"newsletter":             "Newsletter",
 		"writer content":         "Content Writer", // has all
 		"planner writer content": "Content Writer", // has all but one
+		"wrtier of content":      "Content Writer", // and one of them misspelt
 	} {
 		if found := s.find(t, allAgents, query, "limit", "1"); len(found) != 1 || found[0].Name != want {
 			t.Errorf("%q finds %v, want %s", query, names(found), want)

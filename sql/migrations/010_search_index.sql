@@ -61,7 +61,8 @@ create table plant.search_starts (
 create index search_starts_by_start on plant.search_starts (inside, start, name, id);
 create index search_starts_by_id on plant.search_starts (id);
 
--- The same by stem, the best first, so that a common word costs no more than a rare one.
+-- The same by stem, the best first, so that a common word costs no more than a rare one. And by two stems of a name, in
+-- their order and with a space between: what is called by two common words is not among the best of either.
 create table plant.search_postings (
   kind   "char" not null,
   stem   text collate "C" not null,
@@ -138,14 +139,21 @@ begin atomic
         || setweight(to_tsvector('english', plant.plain(keywords)), 'C') || setweight(to_tsvector('english', plant.plain(description)), 'D') as document
     from plant.search_texts where id = any (ids)),
   counts as (
-    select t.id, t.kind, l.lexeme as stem, sum(case w when 'A' then 5 when 'B' then 2 when 'C' then 1.5 else 1 end)::float8 as count
+    select t.id, t.kind, l.lexeme collate "C" as stem, bool_or(w = 'A') as named,
+      sum(case w when 'A' then 5 when 'B' then 2 when 'C' then 1.5 else 1 end)::float8 as count
     from texts t cross join lateral unnest(t.document) l cross join lateral unnest(l.weights) w
     where length(l.lexeme) <= 255
     group by t.id, t.kind, l.lexeme),
   impacts as ( -- BM25 with k1 = 1.2 and b = 0.5, over a text of 40 words
-    select id, kind, stem, (2.2 * count / (count + 1.2 * (0.5 + 0.5 * sum(count) over (partition by id) / 40)))::real as impact from counts),
+    select id, kind, stem, named, (2.2 * count / (count + 1.2 * (0.5 + 0.5 * sum(count) over (partition by id) / 40)))::real as impact from counts),
+  named as ( -- the words of the name that count most
+    select * from (select *, row_number() over (partition by id order by impact desc, stem) as place from impacts where named) i where place <= 6),
   postings as (
-    insert into plant.search_postings (kind, stem, impact, id) select kind, stem, impact, id from impacts order by kind, stem),
+    insert into plant.search_postings (kind, stem, impact, id)
+    select kind, stem, impact, id from impacts
+    union all
+    select a.kind, a.stem || ' ' || b.stem, (a.impact + b.impact) / 2, a.id from named a join named b on b.id = a.id and b.stem > a.stem
+    order by kind, stem),
   starts as (
     insert into plant.search_starts (inside, start, name, id)
     select i > 1, substr(t.name, i, 100), t.name, t.id
@@ -230,16 +238,19 @@ create trigger unindexed after delete on plant.agents for each row execute funct
 create trigger unindexed after delete on plant.skills for each row execute function plant.text_removed();
 create trigger unindexed after delete on plant.job_roles for each row execute function plant.text_removed();
 
--- Counts what is too much to be counted when it is asked for.
+-- Counts what is too much to be counted when it is asked for, where no one else is at it.
 create function plant.count_frequencies() returns void
-  language sql security definer set search_path = plant, pg_temp
-begin atomic
+  language plpgsql security definer set search_path = plant, pg_temp as $$
+begin
+  if not pg_try_advisory_xact_lock(4208816155370221903) then
+    return;
+  end if;
   delete from plant.search_frequencies;
   insert into plant.search_frequencies (kind, stem, documents)
     select kind, stem, count(*) from plant.search_postings group by kind, stem having count(*) >= 1000
     union all
     select kind, '', count(*) from plant.search_documents group by kind;
-end;
+end $$;
 
 revoke all on function plant.plain(text), plant.search_place(text), plant.index_texts(uuid[]), plant.skill_indexed(), plant.job_role_indexed(),
   plant.text_removed(), plant.count_frequencies() from public;
