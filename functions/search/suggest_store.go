@@ -48,11 +48,11 @@ var suggestions = `
 		select word, i, i = max(i) over () as last
 		from asked a cross join lateral regexp_split_to_table(plant.plain(a.prefix), ' +') with ordinality w (word, i)
 		where word <> '' and (select count(distinct name) from (select name from begun union all select name from within) n) < ` + maxSuggestions + `),
-	unknown as materialized ( -- words that no text has, or begins with where more may follow
+	unknown as materialized ( -- words that no name has, or begins with where more may follow
 		select word, i from words w
 		where length(word) between 3 and 64 and not exists (
-			select from plant.search_words k
-			where k.kind = any (array['a', 's', 'j']::"char"[]) and k.word >= w.word and k.word <= w.word || case when w.last then chr(1114111) else '' end)
+			select from plant.search_starts s
+			where s.inside = any (array[false, true]) and s.start >= w.word and s.start < w.word || case when w.last then chr(1114111) else '!' end)
 		order by i limit ` + misspelt + `),
 	corrected as materialized (
 		select u.i, l.word, row_number() over (partition by u.i order by l.alike desc, length(l.word), l.word) as nth

@@ -103,6 +103,21 @@ func TestSuggest_AtMostTenDistinct(t *testing.T) {
 	}
 }
 
+// What is misspelt in a description, or was in a name once, is no less misspelt.
+func TestSuggest_MisspeltElsewhere(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.add(t, agent{name: "Marketing Helper", description: "Knows all of markting."})
+	id := s.add(t, agent{name: "Contnet Keeper"})
+	s.add(t, agent{name: "Content Writer"})
+	s.DB.Exec(t, `update plant.agents set name = 'Content Keeper' where id = $1`, id)
+	for prefix, want := range map[string][]string{"markting": {"Marketing Helper"}, "contnet wri": {"Content Writer"}} {
+		if diff := cmp.Diff(want, s.texts(t, prefix)); diff != "" {
+			t.Errorf("%q: %s", prefix, diff)
+		}
+	}
+}
+
 // A name that changes, or is no more, is suggested no more; one that comes is at once.
 func TestSuggest_FollowsWrites(t *testing.T) {
 	t.Parallel()
