@@ -20,6 +20,8 @@ type foundRow struct {
 }
 
 const (
+	// enough are as many as words alone find where they find too many, see byWords.
+	enough = 80
 	// fewAgents are looked at one by one: that takes some milliseconds, and no index is as exact.
 	fewAgents = 1500
 	// manyAgents are looked at where an index has found too few: of more, it finds enough. Where more pass, there is enough
@@ -29,10 +31,10 @@ const (
 
 // agents finds agents, the best first.
 func (s searchStore) agents(ctx context.Context, f finding) (rows []foundRow, err error) {
-	find := func(how reach) bool { // it tells whether that is all
+	find := func(how reach) bool { // it tells whether that is enough
 		f.reach = how
 		rows, err = found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`)
-		return err != nil || len(rows) == f.limit
+		return err != nil || len(rows) >= min(f.limit, enough)
 	}
 	if (f.where == nil || f.mostPass) && find(wide) || f.where == nil {
 		return rows, err

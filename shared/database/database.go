@@ -28,7 +28,7 @@ const (
 	// A connection that was idle is asked whether it still is one: while an instance sleeps, nobody is told of its end. The
 	// asking takes half of AcquireTimeout at most, so that there is time for another connection.
 	maxPingTimeout = 2 * time.Second
-	// An idle transaction holds locks; ours are never idle for longer than a round trip.
+	// An idle transaction holds locks; ours are never idle for longer than a round trip, but that of shared/indexing.
 	idleInTransactionTimeout = 10 * time.Second
 )
 

@@ -82,10 +82,10 @@ func newRemote(cfg Config, log *slog.Logger) (*remote, error) {
 // modelName names the vectors that are made of texts in the configured form.
 func (c Config) modelName(model string) string {
 	name := c.Provider + ":" + model
-	if c.DocumentPrefix == "" && c.QueryPrefix == "" && c.MaxCharacters == 0 {
+	if c.DocumentPrefix == "" && c.QueryPrefix == "" && c.MaxCharacters == 0 && !c.SendDimensions {
 		return name
 	}
-	form := sha256.Sum256(fmt.Appendf(nil, "%q %q %d", c.DocumentPrefix, c.QueryPrefix, c.MaxCharacters))
+	form := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %t", c.DocumentPrefix, c.QueryPrefix, c.MaxCharacters, c.SendDimensions))
 	return name + "+" + hex.EncodeToString(form[:4])
 }
 

@@ -49,23 +49,32 @@ type Report struct {
 	Done     bool   `json:"done" doc:"nothing is left to be done; otherwise call again"`
 }
 
-// Run counts what is frequent, begins a model where one is due, makes the vectors that are left to be made, and lets a
-// model that has all of them take over. It stops when the context is done, says then that it is not, and goes on where it
-// was when it is called again. A provider that fails is embedding.ErrUnavailable; what was made until then is kept.
+// Run makes the vectors that are left to be made, lets a model that has all of them take over, counts what is frequent,
+// and begins a model where one is due. It stops when the context is done, says then that it is not, and goes on where it
+// was when it is called again. A provider that fails is embedding.ErrUnavailable; what was made until then is kept, and so
+// it is if anything later fails.
 func (x *Indexer) Run(ctx context.Context) (Report, error) {
 	var report Report
 	x.models.forget()
-	if err := x.store.countFrequencies(ctx); err != nil {
-		return report, fmt.Errorf("count frequencies: %w", err)
+	err := x.fill(ctx, &report)
+	if counting := x.store.countFrequencies(ctx); counting != nil {
+		err = errors.Join(err, fmt.Errorf("count frequencies: %w", counting))
 	}
-	if err := x.begin(ctx); err != nil {
-		return report, fmt.Errorf("begin a model: %w", err)
+	begun, beginning := x.begin(ctx)
+	if beginning != nil {
+		err = errors.Join(err, fmt.Errorf("begin a model: %w", beginning))
 	}
-	if err := x.fill(ctx, &report); err != nil && !over(ctx, err) {
-		return report, err
+	if begun && err == nil {
+		err = x.fill(ctx, &report)
 	}
 	if model, err := x.models.Serving(context.WithoutCancel(ctx)); err == nil {
 		report.Model = model.Model()
+	}
+	if err != nil {
+		report.Done = false
+		if !over(ctx, err) {
+			return report, err
+		}
 	}
 	return report, nil
 }
@@ -76,6 +85,7 @@ func over(ctx context.Context, err error) bool {
 }
 
 func (x *Indexer) fill(ctx context.Context, report *Report) error {
+	report.Done = false
 	live, states, err := x.models.alive(ctx)
 	if err != nil {
 		return err
@@ -106,8 +116,15 @@ func (x *Indexer) fill(ctx context.Context, report *Report) error {
 		if n, err := x.store.missing(ctx, model.Slot); err != nil || n > 0 {
 			return err
 		}
-		if err := x.store.serve(ctx, model); err != nil {
+		if n, err := x.store.outdated(ctx, model.Slot); err != nil || n > 0 {
+			return err
+		}
+		served, err := x.store.serve(ctx, model)
+		if err != nil {
 			return fmt.Errorf("let %s take over: %w", model.Model(), err)
+		}
+		if !served { // another process changes the models
+			return nil
 		}
 		x.models.forget()
 		x.log.InfoContext(ctx, "another model makes the vectors now", "model", model.Model())
@@ -116,49 +133,58 @@ func (x *Indexer) fill(ctx context.Context, report *Report) error {
 	return nil
 }
 
-// begin builds a model beside the one that serves, where that is not the configured provider's, or was learnt when the
-// catalogue was another.
-func (x *Indexer) begin(ctx context.Context) error {
-	rows, err := x.store.models(ctx)
-	if err != nil {
-		return err
-	}
-	var now *modelRow
-	for i, row := range rows {
-		if row.State == building {
-			return nil
-		}
-		now = &rows[i]
-	}
+// begin builds a model beside the one that serves, where that is not the configured provider's, cannot be read, or was learnt
+// when the catalogue was another. One that is being built, but by no process any more that is configured so, makes room. It
+// reports whether it has begun.
+func (x *Indexer) begin(ctx context.Context) (bool, error) {
 	texts, err := x.store.texts(ctx)
 	if err != nil || texts == 0 {
-		return err
+		return false, err
 	}
-	slot := 0
-	if now != nil {
-		slot = 1 - now.Slot
+	x.models.forget()
+	live, _, err := x.models.alive(ctx)
+	if err != nil {
+		return false, err
+	}
+	rows, err := x.store.models(ctx)
+	if err != nil {
+		return false, err
+	}
+	var begun beginning
+	for _, row := range rows {
+		alive := slices.ContainsFunc(live, func(m Model) bool { return m.Slot == row.Slot })
+		switch {
+		case row.State == building && alive:
+			return false, nil
+		case row.State == building:
+			begun.slot, begun.instead = row.Slot, row.Name
+		case alive && (x.models.remote != nil || !grown(row.Texts, texts)):
+			return false, nil
+		case begun.instead == "":
+			begun.slot = 1 - row.Slot
+		}
 	}
 	if x.models.remote != nil {
-		name := x.models.remote.Model()
-		if now == nil || now.Name != name {
-			_, err = x.store.begin(ctx, slot, name, nil, texts)
-			x.models.forget()
+		begun.name = x.models.remote.Model()
+	} else {
+		model, err := local.Train(ctx, x.store.learn(ctx))
+		if err != nil {
+			return false, fmt.Errorf("learn from the texts: %w", err)
 		}
-		return err
+		for _, m := range live {
+			if m.Model() == model.Model() {
+				return false, nil
+			}
+		}
+		if begun.learnt, err = model.MarshalBinary(); err != nil {
+			return false, err
+		}
+		begun.name = model.Model()
 	}
-	if now != nil && now.Learnt && !grown(now.Texts, texts) {
-		return nil
-	}
-	model, err := local.Train(ctx, x.store.learn(ctx))
-	if err != nil {
-		return fmt.Errorf("learn from the texts: %w", err)
-	}
-	if now != nil && now.Name == model.Model() {
-		return nil
-	}
-	_, err = x.store.begin(ctx, slot, model.Model(), model, texts)
+	begun.texts = texts
+	did, err := x.store.begin(ctx, begun)
 	x.models.forget()
-	return err
+	return did, err
 }
 
 // grown reports whether a catalogue has become another since it had so many texts.
@@ -217,18 +243,28 @@ func (x *Indexer) embedWith(ctx context.Context, tx database.Tx, model Model, te
 	return len(lacking), x.store.keep(ctx, tx, model.Slot, lacking, vectors)
 }
 
+// plainText is one that every provider takes.
+const plainText = "A text."
+
 // oneByOne embeds texts of which the provider refuses some: those have no vector, and are found by their words.
 func (x *Indexer) oneByOne(ctx context.Context, model Model, texts []string) ([][]float32, error) {
 	vectors := make([][]float32, len(texts))
+	refused := 0
 	for i, text := range texts {
 		one, err := model.Embed(ctx, embedding.Document, []string{text})
 		switch {
 		case errors.Is(err, embedding.ErrRefused):
+			refused++
 			x.log.WarnContext(ctx, "the embedding provider refuses a text", "model", model.Model(), "bytes", len(text))
 		case err != nil:
 			return nil, err
 		default:
 			vectors[i] = one[0]
+		}
+	}
+	if refused == len(texts) { // is it the texts, or does it refuse whatever it is asked?
+		if _, err := model.Embed(ctx, embedding.Document, []string{plainText}); err != nil {
+			return nil, fmt.Errorf("%w: it refuses all texts: %w", embedding.ErrUnavailable, err)
 		}
 	}
 	return vectors, nil

@@ -2,7 +2,6 @@ package indexing
 
 import (
 	"context"
-	"encoding"
 	"fmt"
 	"iter"
 
@@ -62,13 +61,20 @@ func (s indexStore) texts(ctx context.Context) (int64, error) {
 // maxLearnt texts are learnt from. Of more, always the same are: those whose ids have the lowest hashes.
 const maxLearnt = 30_000
 
+// Of each text, so much is learnt from that all of them together take some 30 MB.
 const textsToLearnFrom = `
-	select name, concat_ws(' ', field, keywords, description) as text from plant.search_texts order by md5(id::text) limit $1`
+	select name, left(concat_ws(' ', field, keywords, description), 1000) as text from plant.search_texts
+	where id = any (array(select id from plant.search_documents order by md5(id::text) limit $1))
+	order by md5(id::text)`
 
 // learn reads the texts that a model is learnt from.
 func (s indexStore) learn(ctx context.Context) iter.Seq2[local.Document, error] {
 	return func(yield func(local.Document, error) bool) {
-		documents, err := database.All[local.Document](ctx, s.db, textsToLearnFrom, maxLearnt)
+		var documents []local.Document
+		err := s.unhurried(ctx, func(ctx context.Context, tx database.Tx) (err error) {
+			documents, err = database.All[local.Document](ctx, tx, textsToLearnFrom, maxLearnt)
+			return err
+		})
 		if err != nil {
 			yield(local.Document{}, err)
 			return
@@ -92,16 +98,18 @@ const (
 		on conflict (slot) do update set name = excluded.name, state = 'building', learnt = excluded.learnt, texts = excluded.texts, begun_at = now()`
 )
 
-// begin builds a model in a slot where none does anything; every text is missing there then. Learnt is nil for a provider's. It
-// reports whether it has: another process may be at it.
-func (s indexStore) begin(ctx context.Context, slot int, name string, learnt encoding.BinaryMarshaler, texts int64) (begun bool, err error) {
-	var data []byte
-	if learnt != nil {
-		if data, err = learnt.MarshalBinary(); err != nil {
-			return false, err
-		}
-	}
-	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+// beginning is a model that is begun.
+type beginning struct {
+	slot    int // where none serves
+	name    string
+	learnt  []byte // nil for a provider's
+	texts   int64
+	instead string // the one that was being built there; "" where none was
+}
+
+// begin builds a model in a slot; every text is missing there then. It reports whether it has: another process may be at it.
+func (s indexStore) begin(ctx context.Context, b beginning) (begun bool, err error) {
+	err = s.unhurried(ctx, func(ctx context.Context, tx database.Tx) error {
 		if begun, err = database.Scalar[bool](ctx, tx, lockModels); err != nil || !begun {
 			return err
 		}
@@ -110,15 +118,15 @@ func (s indexStore) begin(ctx context.Context, slot int, name string, learnt enc
 			return err
 		}
 		for _, row := range rows {
-			if row.Slot == slot || row.State == building {
+			if (row.Slot == b.slot || row.State == building) && (row.State != building || row.Name != b.instead) {
 				begun = false
 				return nil
 			}
 		}
-		if _, err := database.Exec(ctx, tx, clearSlot, slot); err != nil {
+		if _, err := database.Exec(ctx, tx, clearSlot, b.slot); err != nil {
 			return err
 		}
-		_, err = database.Exec(ctx, tx, beginModel, slot, name, data, texts)
+		_, err = database.Exec(ctx, tx, beginModel, b.slot, b.name, b.learnt, b.texts)
 		return err
 	})
 	return begun && err == nil, err
@@ -140,7 +148,21 @@ const (
 
 // missing leaves to be made what a slot has no vector of, and returns of how many texts that is.
 func (s indexStore) missing(ctx context.Context, slot int) (int64, error) {
-	return database.Exec(ctx, s.db, missingPending, slot)
+	return s.leave(ctx, missingPending, slot)
+}
+
+// outdated leaves to be made what a slot has a vector of that says what the text said before, and returns of how many texts
+// that is. It reads every text.
+func (s indexStore) outdated(ctx context.Context, slot int) (int64, error) {
+	return s.leave(ctx, outdatedPending, slot)
+}
+
+func (s indexStore) leave(ctx context.Context, statement string, slot int) (n int64, err error) {
+	err = s.unhurried(ctx, func(ctx context.Context, tx database.Tx) error {
+		n, err = database.Exec(ctx, tx, statement, slot)
+		return err
+	})
+	return n, err
 }
 
 // pending reports whether vectors are left to be made.
@@ -148,10 +170,10 @@ func (s indexStore) pending(ctx context.Context) (bool, error) {
 	return database.Scalar[bool](ctx, s.db, anyPending)
 }
 
-// serve lets a model that has every text take over.
-func (s indexStore) serve(ctx context.Context, model Model) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		if alone, err := database.Scalar[bool](ctx, tx, lockModels); err != nil || !alone {
+// serve lets a model that has every text take over, and reports whether it has: another process may be at it.
+func (s indexStore) serve(ctx context.Context, model Model) (served bool, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		if served, err = database.Scalar[bool](ctx, tx, lockModels); err != nil || !served {
 			return err
 		}
 		if _, err := database.Exec(ctx, tx, retire); err != nil {
@@ -163,13 +185,26 @@ func (s indexStore) serve(ctx context.Context, model Model) error {
 		}
 		return err
 	})
+	return served && err == nil, err
 }
 
 const countFrequencies = `select plant.count_frequencies()`
 
 func (s indexStore) countFrequencies(ctx context.Context) error {
-	_, err := database.Exec(ctx, s.db, countFrequencies)
-	return err
+	return s.unhurried(ctx, func(ctx context.Context, tx database.Tx) error {
+		_, err := database.Exec(ctx, tx, countFrequencies)
+		return err
+	})
+}
+
+// unhurried runs a transaction whose statements read the whole catalogue, and may take longer than others.
+func (s indexStore) unhurried(ctx context.Context, f func(context.Context, database.Tx) error) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
+		if _, err := database.Exec(ctx, tx, `select set_config('statement_timeout', '50s', true)`); err != nil {
+			return err
+		}
+		return f(ctx, tx)
+	})
 }
 
 type textRow struct {
@@ -180,22 +215,35 @@ type textRow struct {
 	Has    []int // the slots that have this very text's vector
 }
 
-// takePending takes texts that no one else is at. They are back where they were if this transaction fails.
+// takePending takes texts that no one else is at. They are back where they were if this transaction fails. It is left open
+// while a provider makes their vectors, which may take it longer than transactions may else be idle.
 const takePending = `
 	with taken as (
 		delete from plant.search_pending where seq = any (array(
 			select seq from plant.search_pending order by seq limit $1 for update skip locked))
 		returning id)
-	select coalesce(array_agg(distinct id), '{}') from taken`
+	select coalesce(array_agg(distinct id), '{}') from taken, set_config('idle_in_transaction_session_timeout', '60s', true)`
+
+// embedded are texts as they are embedded.
+func embedded(where string) string {
+	return `(
+		select id, kind, text, sha256(convert_to(text, 'UTF8')) as digest
+		from (
+			select id, kind::text as kind, name || E'\n' || concat_ws(' ', nullif(field, ''), nullif(keywords, ''), description) as text
+			from plant.search_texts ` + where + `) t)`
+}
 
 // Of the ids as an argument: joined with what was taken, each batch would make the texts of the whole catalogue.
-const textsByIDs = `
-	select id, kind, text, sha256(convert_to(text, 'UTF8')) as digest, array(
-		select v.slot::int from plant.search_vectors v where v.id = t.id and v.digest = sha256(convert_to(t.text, 'UTF8'))) as has
-	from (
-		select id, kind::text as kind, name || E'\n' || concat_ws(' ', nullif(field, ''), nullif(keywords, ''), description) as text
-		from plant.search_texts where id = any ($1::uuid[])) t
+var textsByIDs = `
+	select *, array(select v.slot::int from plant.search_vectors v where v.id = t.id and v.digest = t.digest) as has
+	from ` + embedded(`where id = any ($1::uuid[])`) + ` t
 	order by id`
+
+// Whoever embedded a change while it did not see the model that is being built has left the text's old vector there.
+var outdatedPending = `
+	insert into plant.search_pending (id)
+	select t.id from ` + embedded(``) + ` t join plant.search_vectors v on v.slot = $1 and v.id = t.id
+	where v.digest <> t.digest and not exists (select from plant.search_pending p where p.id = t.id)`
 
 // take returns at most so many texts, and how many were taken: those that are no more are left out.
 func (s indexStore) take(ctx context.Context, tx database.Tx, most int) (texts []textRow, taken int, err error) {
@@ -207,10 +255,13 @@ func (s indexStore) take(ctx context.Context, tx database.Tx, most int) (texts [
 	return texts, len(ids), err
 }
 
-const keepVectors = `
+// Of texts that were changed meanwhile, the vectors are not kept: whoever makes those of what they say now may have been
+// quicker.
+var keepVectors = `
 	insert into plant.search_vectors (slot, id, kind, digest, vector)
 	select $1, v.id, v.kind::"char", v.digest, v.vector::halfvec(384)
 	from unnest($2::uuid[], $3::text[], $4::bytea[], $5::text[]) v (id, kind, digest, vector)
+	join ` + embedded(`where id = any ($2::uuid[])`) + ` t on t.id = v.id and t.digest = v.digest
 	order by v.id
 	on conflict (slot, id) do update set digest = excluded.digest, vector = excluded.vector`
 

@@ -258,6 +258,82 @@ func TestRun_WrittenWhileBegun(t *testing.T) {
 	}
 }
 
+// A provider that refuses whatever it is asked is at fault, not the texts: nothing takes over with no vector at all.
+func TestRun_RefusesEverything(t *testing.T) {
+	t.Parallel()
+	c := start(t, 3)
+	p := &provider{name: "p", fails: func([]string) error { return fmt.Errorf("%w: %w", embedding.ErrUnavailable, embedding.ErrRefused) }}
+	x := c.indexer(t, p)
+	if report, err := x.Run(t.Context()); !errors.Is(err, embedding.ErrUnavailable) || report.Done || report.Model != "" {
+		t.Errorf("got %+v, %v", report, err)
+	}
+	p.fails = nil
+	if got := run(t, x); got.Embedded != 3 || !got.Done {
+		t.Errorf("when it is mended: %+v", got)
+	}
+}
+
+// A text that is changed while its vector is made keeps the vector of what it says now.
+func TestRun_ChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	c := start(t, 0)
+	quick := c.indexer(t, &provider{name: "p"})
+	id := c.write(t, "Before")
+	run(t, quick)
+	c.Exec(t, `update plant.agents set name = 'Meanwhile' where id = $1`, id)
+	var once sync.Once
+	slow := c.indexer(t, &provider{name: "p", fails: func([]string) error {
+		once.Do(func() {
+			c.Exec(t, `update plant.agents set name = 'After' where id = $1`, id)
+			run(t, quick)
+		})
+		return nil
+	}})
+	run(t, slow)
+	if got := c.count(t, `plant.search_vectors where id = $1 and (vector::vector::real[])[ascii('A') + 1] = 1`, id); got != 1 {
+		t.Error("the vector is of what the text said before")
+	}
+}
+
+// A change that was embedded by who did not see the model that is being built is in it when it takes over.
+func TestRun_ChangedUnseen(t *testing.T) {
+	t.Parallel()
+	c := start(t, 0)
+	id := c.write(t, "Before")
+	before, after := c.indexer(t, &provider{name: "first"}), c.indexer(t, &provider{name: "second"})
+	run(t, before)
+	if _, err := after.store.begin(t.Context(), beginning{slot: 1, name: "second", texts: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c.Exec(t, `insert into plant.search_pending (id) values ($1)`, id)
+	for _, x := range []*Indexer{after, before} { // each sees only its own
+		if _, _, err := x.embed(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		c.Exec(t, `update plant.agents set name = 'After' where id = $1 and name <> 'After'`, id)
+	}
+	for range 3 {
+		run(t, after)
+	}
+	if got := c.count(t, `plant.search_vectors v join plant.embedding_models m using (slot) where m.name = 'second' and m.state = 'serving' and v.digest = (
+		select o.digest from plant.search_vectors o join plant.embedding_models n using (slot) where n.name = 'first' and o.id = v.id)`); got != 1 {
+		t.Error("the new model has missed the change")
+	}
+}
+
+// A model of a provider that nobody is configured for any more makes room for that of another.
+func TestRun_AnotherProviderMeanwhile(t *testing.T) {
+	t.Parallel()
+	c := start(t, 3)
+	left := &provider{name: "left", fails: func([]string) error { return embedding.ErrUnavailable }}
+	if _, err := c.indexer(t, left).Run(t.Context()); !errors.Is(err, embedding.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if got := run(t, c.indexer(t, &provider{name: "taken"})); got.Model != "taken" || !got.Done {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // Several that index at once share the work: no text is embedded twice, and none is left out.
 func TestRun_Together(t *testing.T) {
 	t.Parallel()
@@ -267,7 +343,7 @@ func TestRun_Together(t *testing.T) {
 		select gen_random_uuid(), 'i', 'ada', 'Agent ' || n, 'Work', 'sales', 85 from generate_series(1, $1::int) n`, agents)
 	p := &provider{name: "p"}
 	first := c.indexer(t, p)
-	if _, err := first.store.begin(t.Context(), 0, p.name, nil, agents); err != nil {
+	if _, err := first.store.begin(t.Context(), beginning{name: p.name, texts: agents}); err != nil {
 		t.Fatal(err)
 	}
 	c.Exec(t, `delete from plant.search_pending where seq not in (select min(seq) from plant.search_pending group by id)`)
@@ -348,7 +424,11 @@ func TestRun_Learns(t *testing.T) {
 		t.Errorf("ten times the texts made no other model: %+v", got)
 	}
 	c.Exec(t, `update plant.embedding_models set learnt = substr(learnt, 1, length(learnt) - 1) where state = 'serving'`)
-	if _, err := c.indexer(t, nil).models.Serving(t.Context()); err == nil {
-		t.Error("a damaged model serves")
+	damaged := c.indexer(t, nil)
+	if _, err := damaged.models.Serving(t.Context()); !errors.Is(err, embedding.ErrUnavailable) {
+		t.Errorf("a damaged model serves: %v", err)
+	}
+	if got := run(t, damaged); got.Model == "" || !got.Done {
+		t.Errorf("none takes the place of a damaged model: %+v", got)
 	}
 }

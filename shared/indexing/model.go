@@ -29,9 +29,9 @@ type Model struct {
 type Config struct {
 	Embedding embedding.Config
 	Cache     cache.Config
-	// Baseline is the cosine of texts that have nothing in common, to the model: 0 to the one that is learnt from the texts,
-	// and about 0.5 to Gemini's.
-	Baseline float64 `env:"EMBEDDING_BASELINE, default=0"`
+	// Baseline is the cosine of texts that have nothing in common, to the model. Below 0 it is what is usual with the
+	// provider: about 0.5 with Gemini's models, and else 0.
+	Baseline float64 `env:"EMBEDDING_BASELINE, default=-1"`
 }
 
 // trust is how long it is taken for granted that a model serves. A slot that was left keeps its vectors for longer.
@@ -43,6 +43,7 @@ type Models struct {
 	store  indexStore
 	kept   cache.Cache
 	remote embedding.Embedder // the configured provider; nil is the model that is learnt from the texts
+	log    *slog.Logger
 	now    func() time.Time
 
 	mu     sync.Mutex
@@ -71,8 +72,13 @@ const settingsTime = 10 * time.Second
 
 // NewModels returns the models of the configured provider. It reaches for nothing. Close them in the end.
 func NewModels(ctx context.Context, db *database.DB, cfg Config, log *slog.Logger) (*Models, error) {
-	if !(cfg.Baseline >= 0 && cfg.Baseline < 1) {
-		return nil, errors.New("EMBEDDING_BASELINE has to be from 0 to below 1")
+	switch {
+	case !(cfg.Baseline < 1):
+		return nil, errors.New("EMBEDDING_BASELINE has to be below 1")
+	case cfg.Baseline < 0 && cfg.Embedding.Provider == "vertex":
+		cfg.Baseline = 0.5
+	case cfg.Baseline < 0:
+		cfg.Baseline = 0
 	}
 	kept, err := cache.New(cfg.Cache, log)
 	if err != nil {
@@ -84,7 +90,7 @@ func NewModels(ctx context.Context, db *database.DB, cfg Config, log *slog.Logge
 		kept.Close()
 		return nil, fmt.Errorf("choose an embedding model: %w", err)
 	}
-	return &Models{cfg: cfg, store: indexStore{db}, kept: kept, remote: remote, now: time.Now, known: map[string]*local.Model{}}, nil
+	return &Models{cfg: cfg, store: indexStore{db}, kept: kept, remote: remote, log: log, now: time.Now, known: map[string]*local.Model{}}, nil
 }
 
 // Close lets go of what is kept.
@@ -135,7 +141,12 @@ func (m *Models) alive(ctx context.Context) ([]Model, []modelRow, error) {
 		case m.remote == nil && row.Learnt:
 			model, ok := m.known[row.Name]
 			if !ok {
-				if model, err = m.store.learnt(ctx, row.Slot, row.Name); err != nil {
+				model, err = m.store.learnt(ctx, row.Slot, row.Name)
+				if errors.Is(err, local.ErrDamaged) { // of another version, say: scheduled work learns anew
+					m.log.ErrorContext(ctx, "a model cannot be read", "error", err)
+					continue
+				}
+				if err != nil {
 					return nil, nil, err
 				}
 			}

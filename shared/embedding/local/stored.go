@@ -22,7 +22,8 @@ const (
 	headerSize = len(format) + sha256.Size
 )
 
-var errDamaged = errors.New("the stored embedding model is damaged, or of another version")
+// ErrDamaged is a stored model that cannot be read.
+var ErrDamaged = errors.New("the stored embedding model is damaged, or of another version")
 
 // MarshalBinary implements encoding.BinaryMarshaler.
 func (m *Model) MarshalBinary() ([]byte, error) { return slices.Clone(m.data), nil }
@@ -63,18 +64,18 @@ func appendRows(data []byte, r rows) []byte {
 // UnmarshalBinary implements encoding.BinaryUnmarshaler. Damaged data is an error, and leaves the model as it was.
 func (m *Model) UnmarshalBinary(data []byte) error {
 	if len(data) < headerSize || string(data[:len(format)]) != format {
-		return errDamaged
+		return ErrDamaged
 	}
 	data = bytes.Clone(data)
 	sum := sha256.Sum256(data[headerSize:])
 	if !bytes.Equal(data[len(format):headerSize], sum[:]) {
-		return errDamaged
+		return ErrDamaged
 	}
 	r := reader{rest: data[headerSize:]}
 	read := &Model{name: "local-" + hex.EncodeToString(sum[:8]), data: data}
 	sizes := r.numbers(4)
 	if r.failed || sizes[1] > maxTerms || sizes[3] > maxGrams {
-		return errDamaged
+		return ErrDamaged
 	}
 	read.terms.documents = sizes[0]
 	read.terms.ends = r.numbers(int(sizes[1]))
@@ -85,7 +86,7 @@ func (m *Model) UnmarshalBinary(data []byte) error {
 	read.grams.hashes = r.numbers(int(sizes[3]))
 	read.grams.vectors = r.rows(int(sizes[3]), formDimensions)
 	if r.failed || len(r.rest) > 0 || !read.terms.valid() || !ascending(read.grams.hashes) {
-		return errDamaged
+		return ErrDamaged
 	}
 	read.index = sync.OnceValue(read.newIndex)
 	*m = *read
