@@ -146,7 +146,7 @@ func TestC11_Deadlock(t *testing.T) {
 		t.Errorf("%d agents: %s", s.count(t), body)
 	}
 	// Two of ours: each name is taken once, and each batch is told which it got, if not at once then when it asks again.
-	const names = 40
+	const names = 20
 	batch := func(order func(i int) int) string {
 		var drafts []string
 		for i := range names {

@@ -61,9 +61,9 @@ func (s indexStore) texts(ctx context.Context) (int64, error) {
 // maxLearnt texts are learnt from. Of more, always the same are: those whose ids have the lowest hashes.
 const maxLearnt = 30_000
 
-// Of each text, so much is learnt from that all of them together take some 30 MB.
+// Of each text, so much is learnt from that all of them together take 60 MB at the most.
 const textsToLearnFrom = `
-	select name, left(concat_ws(' ', field, keywords, description), 1000) as text from plant.search_texts
+	select name, left(concat_ws(' ', field, keywords, description), 2000) as text from plant.search_texts
 	where id = any (array(select id from plant.search_documents order by md5(id::text) limit $1))
 	order by md5(id::text)`
 

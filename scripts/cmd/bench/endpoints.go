@@ -130,13 +130,13 @@ func (b *bench) scriptOf(ctx context.Context, e endpoint, searches []string) (st
 	return script(sent[1], same), nil
 }
 
-// searchScript searches by one of the queries and its vector, by number: as parameters, as the function sends them. Where
-// some have no vector, it leaves them out, since they are other statements.
+// searchScript searches by one of the queries and its vector, by number: as parameters, as the function sends them. It
+// leaves out those of which the function makes another statement than of the first: that may have no vector, as some do.
 func searchScript(queries []string, sent [][]statement) string {
 	var texts, vectors []string
 	var text string
 	for i, query := range queries {
-		vector := ""
+		vector := "null"
 		one := script(sent[i], func(literal string) string {
 			switch {
 			case literal == quote(query):
@@ -147,8 +147,11 @@ func searchScript(queries []string, sent [][]statement) string {
 			}
 			return literal
 		})
-		if vector != "" {
-			text, texts, vectors = one, append(texts, quote(query)), append(vectors, vector)
+		if text == "" {
+			text = one
+		}
+		if one == text {
+			texts, vectors = append(texts, quote(query)), append(vectors, vector)
 		}
 	}
 	choose := func(of []string) string { return "(array[" + strings.Join(of, ",") + "])[:n]" }

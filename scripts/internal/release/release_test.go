@@ -331,7 +331,7 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 			w := newWorld(t)
 			w.write("verifier", "former+key")
 			cmd := exec.CommandContext(t.Context(), filepath.Join(checkout, "scripts", "rotate-secret"), name)
-			cmd.Env, cmd.Stdin = append(os.Environ(), "PLANT_HOME="+w.folder), strings.NewReader("a key of thirty-two letters, or more")
+			cmd.Env, cmd.Stdin = append(os.Environ(), "PLANT_HOME="+w.folder, "GOFLAGS=-buildvcs=false"), strings.NewReader("a key of thirty-two letters, or more")
 			printed, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, printed)
