@@ -157,7 +157,7 @@ func TestC11_Deadlock(t *testing.T) {
 	batches := []string{batch(func(i int) int { return i }), batch(func(i int) int { return names - 1 - i })}
 	answers := together(len(batches), func(i int) apitest.Answer {
 		answer := s.Do(t, "POST", "/api/v1/agents/batch", s.ada, batches[i], key(fmt.Sprint(i)))
-		if answer.Status == http.StatusServiceUnavailable {
+		for tries := 1; tries < 5 && answer.Status == http.StatusServiceUnavailable; tries++ {
 			answer = s.Do(t, "POST", "/api/v1/agents/batch", s.ada, batches[i], key(fmt.Sprint(i)))
 		}
 		return answer
