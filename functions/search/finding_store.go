@@ -20,8 +20,8 @@ const (
 	manyTexts = `1000`
 	// postings are read of each word, the best first; where each has to pass the filter, which costs more, deepPostings.
 	postings, deepPostings = `500`, `200`
-	// maxPairs of words are looked for in names, those that count most.
-	maxPairs = `10`
+	// maxPairs of words are looked for in names, those that count most; byPairs are candidates for these.
+	maxPairs, byPairs = `10`, `20`
 	// byWords agents are candidates by their words, and byMeaning by their vectors: what the first look into the index has
 	// (hnsw.ef_search) when a filter leaves half of it, since looking on takes longer than all the rest. Where more than that
 	// are asked for, byMeaningOfMany.
@@ -172,11 +172,9 @@ func (f finding) sql(columns, from string) string {
 			(select max(` + rarity + `) from meant w where w.word = a.word), ` + unknown + ` * ln(1 + n.documents / 1.5)) end), 1) as weight,
 			greatest(count(*), 1)::float8 as count
 		from words a cross join texts n cross join lateral (select a.documents) w),
-	looked as materialized ( -- terms, and two of them in a name
-		select stem, weight from terms
-		union all
-		(select a.stem || ' ' || b.stem, a.weight + b.weight from terms a join terms b on a.stem collate "C" < b.stem
-		order by a.weight + b.weight desc, a.stem, b.stem limit ` + maxPairs + `)),
+	pairs as materialized ( -- of words in a name
+		select a.stem || ' ' || b.stem as stem, a.weight + b.weight as weight from terms a join terms b on a.stem collate "C" < b.stem
+		order by a.weight + b.weight desc, a.stem, b.stem limit ` + maxPairs + `),
 	sought as materialized (
 		select ('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where not typo), '') || '}/536870912')::sparsevec(536870912) as words,
 			('{' || coalesce(string_agg(place || ':' || weight, ',' order by place) filter (where typo), '') || '}/536870912')::sparsevec(536870912) as typos
@@ -272,16 +270,20 @@ func (f finding) candidates(passes func(id string) string) string {
 		order by -(d.terms <#> s.words) / w.weight - (d.terms <#> s.typos) / w.weight` + f.meant(`
 			+ `+meaningWeight+` * coalesce(greatest(1 - (v.vector <=> @vector::halfvec(384)), 0), 0)`) + ` desc, d.id limit MAXFOUND`
 	}
-	return `
+	posted := func(terms, most string) string {
+		return `
 		select id from (
 			select p.id
 			from (
 				select p.id, sum(p.impact * t.weight) as impact
-				from looked t cross join lateral (
+				from ` + terms + ` t cross join lateral (
 					select p.id, p.impact from plant.search_postings p` + before + `
 					where p.kind = 'KIND' and p.stem = t.stem order by p.impact desc, p.id limit ` + read + `) p
 				group by p.id order by impact desc, p.id) p` + after + `
-			order by p.impact desc, p.id limit ` + words + `) words` + byName + f.meant(`
+			order by p.impact desc, p.id limit ` + most + `) ` + terms
+	}
+	return posted("terms", words) + `
+		union` + posted("pairs", byPairs) + byName + f.meant(`
 		union
 		select id from (
 			select v.id from plant.search_vectors v`+passes(`v.id`)+`
