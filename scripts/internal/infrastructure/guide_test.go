@@ -61,6 +61,39 @@ func TestGuide_CommandsExist(t *testing.T) {
 	}
 }
 
+var (
+	stepID  = regexp.MustCompile(`(?m)^  - id: (\S+)$`)
+	waitFor = regexp.MustCompile(`(?m)^    waitFor: \[(.*)\]$`)
+)
+
+// Cloud Build refuses a build in which a step waits for one that comes after it.
+func TestBuild_WaitsForEarlierSteps(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"cloudbuild.yaml", "migrate.yaml"} {
+		text := read(t, name)
+		steps := stepID.FindAllStringSubmatchIndex(text, -1)
+		if len(steps) == 0 {
+			t.Errorf("%s has no step", name)
+		}
+		earlier := []string{`"-"`} // waits for none
+		for i, step := range steps {
+			end := len(text)
+			if i+1 < len(steps) {
+				end = steps[i+1][0]
+			}
+			id := text[step[2]:step[3]]
+			if waits := waitFor.FindStringSubmatch(text[step[0]:end]); waits != nil {
+				for other := range strings.SplitSeq(waits[1], ", ") {
+					if !slices.Contains(earlier, other) {
+						t.Errorf("%s: %s waits for %s, which is no step before it", name, id, other)
+					}
+				}
+			}
+			earlier = append(earlier, id)
+		}
+	}
+}
+
 // pasted returns the lines of a guide that are commands to paste.
 func pasted(guide string) []string {
 	var lines []string
