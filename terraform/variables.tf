@@ -49,7 +49,7 @@ variable "build_repository" {
 }
 
 variable "canary" {
-  description = "Leaves the traffic with the former revisions, for scripts/deploy --canary to move it in steps."
+  description = "Leaves the traffic as it is. scripts/deploy --canary sets it, having pinned the traffic to the revisions that serve: else it follows the latest, which is the new one."
   type        = bool
   default     = false
 }

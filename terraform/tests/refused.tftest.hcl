@@ -100,14 +100,14 @@ run "a_replica_far_away_waits" {
   }
 }
 
-run "a_canary_gets_no_traffic_at_first" {
+run "a_canary_leaves_the_traffic_as_it_is" {
   command = plan
   variables {
     canary = true
   }
   assert {
     condition     = alltrue([for f in google_cloudfunctions2_function.function : f.service_config[0].all_traffic_on_latest_revision == false])
-    error_message = "A revision gets traffic before scripts/deploy gives it some."
+    error_message = "The platform moves the traffic by itself."
   }
 }
 

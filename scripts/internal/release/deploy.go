@@ -35,6 +35,12 @@ func Deploy(ctx context.Context, cfg Config) error {
 	if err := r.plan(ctx, fmt.Sprintf("canary=%t", r.Canary > 0)); err != nil {
 		return err // nothing was changed
 	}
+	if r.Canary > 0 {
+		// After an ordinary deployment the traffic goes to whatever is the latest, and would go to the new revisions at once.
+		if err := r.routeTo(ctx, before); err != nil {
+			return fmt.Errorf("nothing was applied, since the traffic cannot be kept where it is: %w", err)
+		}
+	}
 	if err := r.bring(ctx, before); err != nil {
 		return r.goBack(ctx, before, err)
 	}
@@ -85,10 +91,13 @@ func (r *release) bring(ctx context.Context, before revisions) error {
 	if err := r.applyPlan(ctx); err != nil {
 		return err
 	}
+	// Without a canary too: what a run before this one has pinned, and not let go, would stay.
+	move := r.routeToLatest
 	if r.Canary > 0 {
-		if err := r.shift(ctx, before); err != nil {
-			return err
-		}
+		move = func(ctx context.Context) error { return r.shift(ctx, before) }
+	}
+	if err := move(ctx); err != nil {
+		return err
 	}
 	r.say("smoke test")
 	return r.smoke(ctx)
@@ -121,12 +130,7 @@ func (r *release) shift(ctx context.Context, before revisions) error {
 		}
 	}
 	r.say("all of the traffic")
-	for _, name := range r.outputs.Functions {
-		if err := r.route(ctx, name, "--to-latest"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.routeToLatest(ctx)
 }
 
 // stepFactor is how much more traffic each step has: 10 %, 30 %, 90 %, all.

@@ -134,6 +134,12 @@ const (
 	two = "20260102T000000Z-two"
 )
 
+// What moves all traffic to the revisions of release one, and to the latest.
+var (
+	pinned = []string{"traffic agents --to-revisions=agents-2=100", "traffic metrics --to-revisions=metrics-2=100", "traffic search --to-revisions=search-2=100"}
+	latest = []string{"traffic agents --to-latest", "traffic metrics --to-latest", "traffic search --to-latest"}
+)
+
 // The first time the database comes before its schema, and the logins that the schema is for after it.
 func TestDeploy_FirstTime(t *testing.T) { //nolint:paralleltest // the PATH is everybody's
 	w := newWorld(t)
@@ -172,7 +178,7 @@ func TestDeploy_FirstTimeBeforeItsCertificate(t *testing.T) { //nolint:parallelt
 	if err := release.Deploy(t.Context(), w.config(0)); err != nil {
 		t.Fatalf("%v\n%s", err, &w.out)
 	}
-	w.want("steps", "package", "migrate", "plan -var=canary=false", "apply", "smoke https://api.test", "keep 20260103T000000Z-one", "keep current")
+	w.want("steps", "package", "migrate", "plan -var=canary=false", "apply", latest[0], latest[1], latest[2], "smoke https://api.test", "keep 20260103T000000Z-one", "keep current")
 }
 
 func TestDeploy_Later(t *testing.T) { //nolint:paralleltest // likewise
@@ -180,7 +186,7 @@ func TestDeploy_Later(t *testing.T) { //nolint:paralleltest // likewise
 	if err := release.Deploy(t.Context(), w.config(0)); err != nil {
 		t.Fatalf("%v\n%s", err, &w.out)
 	}
-	w.want("steps", "package", "migrate", "plan -var=canary=false", "apply", "smoke https://api.test", "keep "+two, "keep former", "keep current")
+	w.want("steps", "package", "migrate", "plan -var=canary=false", "apply", latest[0], latest[1], latest[2], "smoke https://api.test", "keep "+two, "keep former", "keep current")
 	if current, former := w.names(); current != two || former != one {
 		t.Errorf("runs %q, before it %q", current, former)
 	}
@@ -191,28 +197,57 @@ func TestDeploy_Canary(t *testing.T) { //nolint:paralleltest // likewise
 	if err := release.Deploy(t.Context(), w.config(40)); err != nil {
 		t.Fatalf("%v\n%s", err, &w.out)
 	}
-	w.want("steps", "package", "migrate", "plan -var=canary=true", "apply",
+	if got := w.read("all-at-once"); got != "" {
+		t.Errorf("all of the traffic at once for %q", got)
+	}
+	w.want("steps", "package", "migrate", "plan -var=canary=true", pinned[0], pinned[1], pinned[2], "apply",
 		"traffic agents --to-revisions=agents-3=40,agents-2=60", "traffic metrics --to-revisions=metrics-3=40,metrics-2=60",
 		"traffic search --to-revisions=search-3=40,search-2=60", "smoke https://api.test", "smoke https://api.test",
-		"traffic agents --to-latest", "traffic metrics --to-latest", "traffic search --to-latest", "smoke https://api.test",
+		latest[0], latest[1], latest[2], "smoke https://api.test",
 		"keep "+two, "keep former", "keep current")
 	if got := w.read("agents.serving"); got != "3" {
 		t.Errorf("revision %s serves", got)
 	}
 }
 
+// Where the traffic cannot be pinned, a canary would get all of it: nothing is applied.
+func TestDeploy_CanaryCannotPin(t *testing.T) { //nolint:paralleltest // likewise
+	w := deployed(t)
+	w.write("traffic-fails", "")
+	if err := release.Deploy(t.Context(), w.config(40)); err == nil || !strings.Contains(err.Error(), "nothing was applied") {
+		t.Errorf("got %v", err)
+	}
+	w.want("steps", slices.Concat([]string{"package", "migrate", "plan -var=canary=true"}, pinned)...)
+}
+
+// What was left pinned does not keep the traffic from the next release.
+func TestDeploy_LetsGoOfAPin(t *testing.T) { //nolint:paralleltest // likewise
+	w := deployed(t)
+	w.write("apply-fails", "")
+	if err := release.Deploy(t.Context(), w.config(40)); err == nil {
+		t.Error("no error")
+	}
+	if err := os.Remove(filepath.Join(w.folder, "world", "apply-fails")); err != nil {
+		t.Fatal(err)
+	}
+	if err := release.Deploy(t.Context(), w.config(0)); err != nil {
+		t.Fatalf("%v\n%s", err, &w.out)
+	}
+	if got := w.read("agents.serving"); got != "3" || w.read("agents.pinned") != "" {
+		t.Errorf("revision %s serves", got)
+	}
+}
+
 // A deployment that fails leaves callers and the state of Terraform with the release of before, whatever has failed.
 func TestDeploy_GoesBack(t *testing.T) { //nolint:paralleltest // likewise
-	back := []string{"traffic agents --to-revisions=agents-2=100", "traffic metrics --to-revisions=metrics-2=100", "traffic search --to-revisions=search-2=100"}
-	restored := append([]string{"fetch " + one}, "plan -var=manifest=../.dist/former/manifest.json", "apply",
-		"traffic agents --to-latest", "traffic metrics --to-latest", "traffic search --to-latest", "smoke https://api.test")
+	restored := []string{"fetch " + one, "plan -var=manifest=../.dist/former/manifest.json", "apply", latest[0], latest[1], latest[2], "smoke https://api.test"}
 	for name, test := range map[string]struct { //nolint:paralleltest // likewise
 		canary int
 		before []string // it fails
 	}{
-		"smoke test": {0, []string{"package", "migrate", "plan -var=canary=false", "apply", "smoke https://api.test"}},
+		"smoke test": {0, []string{"package", "migrate", "plan -var=canary=false", "apply", latest[0], latest[1], latest[2], "smoke https://api.test"}},
 		"first step of a canary": {50, []string{
-			"package", "migrate", "plan -var=canary=true", "apply",
+			"package", "migrate", "plan -var=canary=true", pinned[0], pinned[1], pinned[2], "apply",
 			"traffic agents --to-revisions=agents-3=50,agents-2=50", "traffic metrics --to-revisions=metrics-3=50,metrics-2=50",
 			"traffic search --to-revisions=search-3=50,search-2=50", "smoke https://api.test",
 		}},
@@ -224,7 +259,7 @@ func TestDeploy_GoesBack(t *testing.T) { //nolint:paralleltest // likewise
 			if err == nil || !strings.Contains(err.Error(), "not deployed, "+one+" runs as before") {
 				t.Errorf("got %v", err)
 			}
-			w.want("steps", append(append(test.before, back...), restored...)...)
+			w.want("steps", slices.Concat(test.before, pinned, restored)...)
 			if text, err := os.ReadFile(filepath.Join(w.folder, ".dist", "former", "manifest.json")); err != nil || string(text) != "{\"commit\":\"one\"}\n" {
 				t.Errorf("went back to %s, %v", text, err)
 			}
@@ -300,9 +335,8 @@ func TestRollback(t *testing.T) { //nolint:paralleltest // likewise
 	if err := release.Rollback(t.Context(), w.config(0)); err != nil {
 		t.Fatalf("%v\n%s", err, &w.out)
 	}
-	w.want("steps", "fetch "+one, "traffic agents --to-revisions=agents-2=100", "traffic metrics --to-revisions=metrics-2=100", "traffic search --to-revisions=search-2=100",
-		"plan -var=manifest=../.dist/former/manifest.json", "apply",
-		"traffic agents --to-latest", "traffic metrics --to-latest", "traffic search --to-latest", "smoke https://api.test", "keep former", "keep current")
+	w.want("steps", "fetch "+one, pinned[0], pinned[1], pinned[2],
+		"plan -var=manifest=../.dist/former/manifest.json", "apply", latest[0], latest[1], latest[2], "smoke https://api.test", "keep former", "keep current")
 	if current, former := w.names(); current != one || former != two {
 		t.Errorf("runs %q, before it %q", current, former)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/waooaw/plant/scripts/internal/process"
 )
 
 // Releases are kept in the bucket of packages: a folder each, with everything that was packaged and the revisions that came
@@ -48,7 +50,9 @@ func Rollback(ctx context.Context, cfg Config) error {
 	if err := r.fetch(ctx, name); err != nil {
 		return err
 	}
-	r.routeTo(ctx, r.kept())
+	if err := r.routeTo(ctx, r.kept()); err != nil {
+		process.Say(r.Out, "%v", err) // a revision that is gone is made anew below
+	}
 	if err := r.restore(ctx); err != nil {
 		return err
 	}
@@ -68,7 +72,9 @@ func (r *release) goBack(ctx context.Context, before revisions, failure error) e
 	}
 	r.say("it failed, and goes back: %v", failure)
 	// Callers first: what they are sent to now is seconds away, and what Terraform says minutes.
-	r.routeTo(ctx, before)
+	if err := r.routeTo(ctx, before); err != nil {
+		process.Say(r.Out, "%v", err)
+	}
 	if err == nil {
 		err = r.fetch(ctx, name)
 	}
@@ -111,10 +117,8 @@ func (r *release) restore(ctx context.Context) error {
 	if err := r.apply(ctx, "manifest="+filepath.ToSlash(manifest)); err != nil {
 		return err
 	}
-	for _, function := range r.outputs.Functions {
-		if err := r.route(ctx, function, "--to-latest"); err != nil {
-			return err
-		}
+	if err := r.routeToLatest(ctx); err != nil {
+		return err
 	}
 	return r.smoke(ctx)
 }

@@ -2,11 +2,10 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
-
-	"github.com/waooaw/plant/scripts/internal/process"
 )
 
 // revisions of the functions' Cloud Run services, by the functions' names.
@@ -51,14 +50,23 @@ func (r *release) route(ctx context.Context, name, where string) error {
 	return r.run(ctx, r.Checkout, "gcloud", "run", "services", "update-traffic", name, "--project="+r.outputs.Project, "--region="+r.outputs.Region, where)
 }
 
-// routeTo moves all traffic to revisions that are there already. Where one is not, what comes after makes it anew.
-func (r *release) routeTo(ctx context.Context, where revisions) {
+// routeTo moves all traffic to revisions that are there already. It tries every function, whatever fails of another.
+func (r *release) routeTo(ctx context.Context, where revisions) error {
+	var failures []error
 	for _, name := range r.outputs.Functions {
-		if where[name] == "" {
-			continue
-		}
-		if err := r.route(ctx, name, fmt.Sprintf("--to-revisions=%s=100", where[name])); err != nil {
-			process.Say(r.Out, "%v", err)
+		if where[name] != "" {
+			failures = append(failures, r.route(ctx, name, fmt.Sprintf("--to-revisions=%s=100", where[name])))
 		}
 	}
+	return errors.Join(failures...)
+}
+
+// routeToLatest lets all traffic follow the newest revisions, those to come too.
+func (r *release) routeToLatest(ctx context.Context) error {
+	for _, name := range r.outputs.Functions {
+		if err := r.route(ctx, name, "--to-latest"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
