@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -82,10 +83,21 @@ func (r *release) command(ctx context.Context, dir, program string, arguments []
 	cmd := exec.CommandContext(ctx, program, arguments...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TF_IN_AUTOMATION=1", "TF_INPUT=0", "CLOUDSDK_CORE_DISABLE_PROMPTS=1")
-	// What is being applied ends in good order when it is interrupted, and keeps its state.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// What is being applied ends in good order when it is interrupted, and keeps its state; interrupted twice, it does not. So
+	// it is in a group that no terminal interrupts, and goes on where this process is killed.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return interrupt(cmd.Process.Pid) }
 	cmd.WaitDelay = interruptGrace
 	return cmd
+}
+
+// interrupt does to a group what Ctrl-C in a terminal would: a script passes it on to nobody.
+func interrupt(group int) error {
+	err := syscall.Kill(-group, syscall.SIGINT)
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
 }
 
 const interruptGrace = 2 * time.Minute

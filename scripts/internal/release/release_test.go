@@ -2,11 +2,14 @@ package release_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -267,6 +270,30 @@ func TestDeploy_GoesBack(t *testing.T) { //nolint:paralleltest // likewise
 				t.Errorf("runs %q, before it %q", current, former)
 			}
 		})
+	}
+}
+
+// Ctrl-C interrupts what runs once, and goes back: a second interrupt has Terraform abort, without its state.
+func TestDeploy_Interrupted(t *testing.T) { //nolint:paralleltest // likewise
+	w := deployed(t)
+	w.write("apply-waits", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error)
+	go func() { ended <- release.Deploy(ctx, w.config(0)) }()
+	for w.read("group") == "" {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "not deployed, "+one+" runs as before") {
+		t.Errorf("got %v", err)
+	}
+	// A terminal interrupts all of its foreground group.
+	if group := w.read("group"); group == strconv.Itoa(syscall.Getpgrp()) {
+		t.Error("Terraform is in the group of its parent")
+	}
+	if got := w.read("interrupts"); got != "interrupted" {
+		t.Errorf("interrupted by %q", got)
 	}
 }
 
