@@ -213,6 +213,9 @@ resource "google_monitoring_alert_policy" "scheduled" {
   documentation {
     content = "The job's log says what it was answered, and the function's log why: ${each.value.description}."
   }
+
+  # Up to 10 minutes after it was made a metric is not found. The jobs come last: the first time, a quarter of an hour later.
+  depends_on = [google_cloud_scheduler_job.job]
 }
 
 resource "google_monitoring_uptime_check_config" "ready" {
