@@ -9,7 +9,7 @@ resource "google_compute_network" "plant" {
 
 resource "google_compute_subnetwork" "functions" {
   name                     = "plant-functions"
-  ip_cidr_range            = "10.8.0.0/23" # an instance takes two addresses, and twice as many while revisions change
+  ip_cidr_range            = var.functions_cidr # an instance takes two addresses, and twice as many while revisions change
   network                  = google_compute_network.plant.id
   private_ip_google_access = true
   region                   = var.region

@@ -5,7 +5,7 @@ locals {
 
 # What scripts/package has made, and what was deployed before, for scripts/rollback.
 resource "google_storage_bucket" "packages" {
-  name                        = "${var.project}-plant-packages"
+  name                        = "${var.project}-plant-packages-${var.region}" # a lost region's is still there when another takes over
   location                    = var.region
   public_access_prevention    = "enforced"
   uniform_bucket_level_access = true

@@ -2,7 +2,7 @@
 # which put theirs beside them.
 
 resource "google_storage_bucket" "site" {
-  name                        = "${var.project}-plant-site"
+  name                        = "${var.project}-plant-site-${var.region}" # a lost region's is still there when another takes over
   location                    = var.region
   uniform_bucket_level_access = true
 

@@ -151,6 +151,17 @@ variable "functions" {
   }
 }
 
+variable "functions_cidr" {
+  description = "The functions' addresses inside the network, a /23 or larger. Another region needs others: the subnet of a lost one is still there."
+  type        = string
+  default     = "10.8.0.0/23"
+
+  validation {
+    condition     = can(cidrhost(var.functions_cidr, 511))
+    error_message = "It is a range of 512 addresses or more, such as 10.8.0.0/23."
+  }
+}
+
 variable "issuers" {
   description = "Whose tokens users may bring. The roles are in role_claim, the owner is owner_claim."
   type = list(object({

@@ -94,6 +94,48 @@ func TestBuild_WaitsForEarlierSteps(t *testing.T) {
 	}
 }
 
+var (
+	resourceBlock = regexp.MustCompile(`(?ms)^resource "([a-z0-9_]+)" "([a-z0-9_]+)" \{\n(.*?)^\}$`)
+	// inRegion is of what is lost with a region: what is in it, and what is in that.
+	inRegion     = regexp.MustCompile(`= var\.(database_replica_)?region\b|(?m)^  (bucket|instance|repository) += google_`)
+	stateAddress = regexp.MustCompile(`\bgoogle_[a-z0-9_]+\.[a-z0-9_]+\b`)
+)
+
+// What the guide takes out of the state and imports is there, and when a region is lost, that is all that was in it.
+func TestGuide_State(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(checkout, configuration, "*.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources := map[string]bool{} // whether they are in a region
+	for _, file := range files {
+		for _, block := range resourceBlock.FindAllStringSubmatch(read(t, filepath.Base(file)), -1) {
+			resources[block[1]+"."+block[2]] = inRegion.MatchString(block[3])
+		}
+	}
+	guide := read(t, "README.md")
+	for _, line := range pasted(guide) {
+		for _, address := range stateAddress.FindAllString(line, -1) {
+			if _, found := resources[address]; !found {
+				t.Errorf("there is no %s", address)
+			}
+		}
+	}
+	_, failover, _ := strings.Cut(guide, "## Failover")
+	var taken []string
+	for _, line := range pasted(failover) {
+		if strings.HasPrefix(line, "terraform state rm ") {
+			taken = append(taken, stateAddress.FindAllString(line, -1)...)
+		}
+	}
+	for address, regional := range resources {
+		if regional && !slices.Contains(taken, address) {
+			t.Errorf("the guide leaves %s, of a lost region, in the state", address)
+		}
+	}
+}
+
 // pasted returns the lines of a guide that are commands to paste.
 func pasted(guide string) []string {
 	var lines []string
