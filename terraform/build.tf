@@ -99,8 +99,7 @@ locals {
     "roles/compute.loadBalancerAdmin",
     "roles/compute.networkAdmin",
     "roles/compute.securityAdmin",
-    "roles/iam.serviceAccountAdmin",
-    "roles/iam.serviceAccountUser",
+    "roles/iam.serviceAccountViewer", # reads accounts, and who may act as them; a person makes and changes them
     "roles/logging.configWriter",
     "roles/logging.logWriter",
     "roles/monitoring.admin",
@@ -124,6 +123,20 @@ resource "google_project_iam_member" "deploy" {
   member  = google_service_account.deploy.member
   project = var.project
   role    = each.key
+}
+
+# Functions, builds and jobs run as accounts that whoever deploys them has to be allowed to act as: as these, and no other of
+# the project. Itself is what the trigger and migrations run as.
+resource "google_service_account_iam_member" "deploy" {
+  for_each = merge({ for name, account in google_service_account.function : name => account.name }, {
+    build     = google_service_account.build.name
+    deploy    = google_service_account.deploy.name
+    scheduler = google_service_account.scheduler.name
+  })
+
+  member             = google_service_account.deploy.member
+  role               = "roles/iam.serviceAccountUser"
+  service_account_id = each.value
 }
 
 resource "google_project_iam_member" "deploy_grants" {

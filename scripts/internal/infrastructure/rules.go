@@ -209,6 +209,12 @@ func openInvoker(plan *Plan, c Change) string {
 // deployer is the one account that may administer anything.
 const deployer = "google_service_account.deploy"
 
+// impersonation is of roles that make whoever has them in a project any of its accounts, or let them say who is.
+var impersonation = []string{
+	"roles/iam.serviceAccountAdmin", "roles/iam.serviceAccountKeyAdmin", "roles/iam.serviceAccountOpenIdTokenCreator",
+	"roles/iam.serviceAccountTokenCreator", "roles/iam.serviceAccountUser", "roles/iam.workloadIdentityUser",
+}
+
 func widePermission(plan *Plan, c Change) string {
 	after := c.Change.After
 	role := after.text("role")
@@ -223,6 +229,8 @@ func widePermission(plan *Plan, c Change) string {
 		return role + " is given to everybody"
 	case !strings.HasPrefix(c.Type, "google_project_iam_"):
 		return ""
+	case slices.Contains(impersonation, role):
+		return role + " becomes every account of the project, and may what they may: give roles/iam.serviceAccountUser on the accounts that are needed"
 	case role == "roles/resourcemanager.projectIamAdmin" && after.block("condition") == nil:
 		return role + " without a condition gives itself every other role"
 	case strings.HasSuffix(strings.ToLower(role), "admin") && !givenTo(plan, c.Address, deployer):

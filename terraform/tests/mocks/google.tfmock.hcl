@@ -5,6 +5,7 @@ mock_resource "google_service_account" {
     email  = "plant-mock@plant-mock.iam.gserviceaccount.com"
     id     = "projects/plant-mock/serviceAccounts/plant-mock@plant-mock.iam.gserviceaccount.com"
     member = "serviceAccount:plant-mock@plant-mock.iam.gserviceaccount.com"
+    name   = "projects/plant-mock/serviceAccounts/plant-mock@plant-mock.iam.gserviceaccount.com"
   }
 }
 
