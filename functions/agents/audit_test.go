@@ -275,6 +275,12 @@ func TestD11_KeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Who knows none of those that signed before cannot tell whether this goes on from it, and signs nothing.
+	stranger := apitest.Join(t, s.Service, Function, func(settings *httpapi.Settings) { settings.Audit.Key = config.Secret(signer) })
+	stranger.Do(t, "GET", "/api/v1/audit/checkpoint", "", "").WantProblem(t, http.StatusServiceUnavailable, "UNAVAILABLE")
+	if !strings.Contains(stranger.Log.String(), "AUDIT_OLD_KEYS") {
+		t.Error("nobody is told")
+	}
 	next := apitest.Join(t, s.Service, Function, func(settings *httpapi.Settings) {
 		settings.Audit.Key, settings.Audit.OldKeys = config.Secret(signer), []string{auditVerifier}
 	})

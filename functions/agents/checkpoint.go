@@ -99,7 +99,8 @@ func (c checkpoints) sign(ctx context.Context) ([]byte, error) {
 	return text, c.tree.keep(ctx, size, text)
 }
 
-// last returns the last checkpoint that one of the keys has signed; it is zero where there is none.
+// last returns the last checkpoint that one of the keys has signed; it is zero where none was ever signed. Where none is of a
+// key that is known, nobody can tell whether what is signed next goes on from it, and there is an error.
 func (c checkpoints) last(ctx context.Context) (audit.Checkpoint, error) {
 	kept, err := c.tree.last(ctx)
 	if err != nil {
@@ -111,6 +112,10 @@ func (c checkpoints) last(ctx context.Context) (audit.Checkpoint, error) {
 			return last, nil
 		}
 		c.log.WarnContext(ctx, "a kept checkpoint is of no key that is known: is one missing in AUDIT_OLD_KEYS?", "size", one.Size, "error", err)
+	}
+	if len(kept) > 0 {
+		c.log.ErrorContext(ctx, "no kept checkpoint is of a key that is known, so none is signed: AUDIT_OLD_KEYS wants the key of before", "size", kept[0].Size)
+		return audit.Checkpoint{}, httpapi.Unavailable.Problem("the key of the checkpoints before is not known here, so none is given")
 	}
 	return audit.Checkpoint{}, nil
 }

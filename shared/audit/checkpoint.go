@@ -88,7 +88,13 @@ func NewKeys(cfg Config) (*Keys, error) {
 		if keys.signer, err = note.NewSigner(cfg.Key.Reveal()); err != nil {
 			return nil, errors.New("AUDIT_KEY is no signer key") // which VerifierKey has seen before
 		}
-		texts = append([]string{own}, texts...)
+		// A key that is about to be replaced is among the old ones already; twice, none of them would verify.
+		texts = []string{own}
+		for _, old := range cfg.OldKeys {
+			if strings.TrimSpace(old) != own {
+				texts = append(texts, old)
+			}
+		}
 	}
 	verifiers, err := NewVerifiers(texts)
 	if err != nil {

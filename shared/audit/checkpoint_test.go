@@ -150,6 +150,23 @@ func TestD11_BadSignature(t *testing.T) {
 	}
 }
 
+// D11: before a key is replaced it is among the old ones already, and signs meanwhile.
+func TestD11_OwnKeyAmongOldOnes(t *testing.T) {
+	t.Parallel()
+	keys, err := audit.NewKeys(audit.Config{Key: config.Secret(currentKey), OldKeys: []string{verifierKey(t, formerKey), " " + verifierKey(t, currentKey)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := audit.Checkpoint{Origin: origin, Size: 3, Root: tlog.Hash{7}}
+	signed, err := keys.Sign(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := keys.Open(signed); err != nil || got != c {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 // What is malformed is named, and no key is shown.
 func TestNewKeys_Malformed(t *testing.T) {
 	t.Parallel()
