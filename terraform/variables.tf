@@ -21,7 +21,7 @@ variable "audit_lock" {
 }
 
 variable "audit_old_keys" {
-  description = "Verifier keys of audit keys that were in use before. scripts/rotate-secret audit-key says them."
+  description = "Verifier keys of audit keys that were in use before, as scripts/rotate-secret audit-key prints them. Without the last one nothing is signed."
   type        = list(string)
   default     = []
 }

@@ -380,7 +380,7 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 		readers int
 		printed []string
 	}{
-		"audit-key":      {"PRIVATE+KEY+plant.waooaw-plant-test/log+", 1, []string{"checkpoints are verified by: plant.waooaw-plant-test/log+", "add to audit_old_keys, and deploy: former+key"}},
+		"audit-key":      {"PRIVATE+KEY+plant.waooaw-plant-test/log+", 2, []string{"checkpoints are verified by: plant.waooaw-plant-test/log+", "audit_old_keys = [\"oldest+key\", \"former+key\"]"}},
 		"cache-key":      {"", 1, nil},
 		"cursor-key":     {"", 3, nil},
 		"database-owner": {"", 0, nil},
@@ -391,6 +391,7 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.write("verifier", "former+key")
+			w.write("formers", "oldest+key")
 			cmd := exec.CommandContext(t.Context(), filepath.Join(checkout, "scripts", "rotate-secret"), name)
 			cmd.Env, cmd.Stdin = append(os.Environ(), "PLANT_HOME="+w.folder, "GOFLAGS=-buildvcs=false"), strings.NewReader("a key of thirty-two letters, or more\n")
 			printed, err := cmd.CombinedOutput()
@@ -423,10 +424,25 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 			if got := strings.Count(w.read("log"), "gcloud run services update "); got != test.readers {
 				t.Errorf("%d functions read it anew, want %d", got, test.readers)
 			}
+			// What signs with the new key knows the former one: an instance may read the secret as soon as it is there.
+			told := strings.Index(w.read("log"), "gcloud run services update agents --project=waooaw-plant-test --region=asia-south1 --update-env-vars=^;^AUDIT_OLD_KEYS=oldest+key,former+key")
+			if name == "audit-key" && (told < 0 || told > strings.Index(w.read("log"), "gcloud secrets versions add")) {
+				t.Errorf("the function does not know the former key in time: %s", w.read("log"))
+			}
+			if got := w.read("annotations"); name == "audit-key" && !strings.HasSuffix(got, ";formers=oldest+key,former+key") {
+				t.Errorf("noted is %q", got)
+			}
 			if sent := w.read("sent"); name == "database-owner" && (!strings.Contains(sent, `{"password":"`+value+`"}`) || !strings.Contains(sent, "Bearer marker-token")) {
 				t.Errorf("sent %q", sent)
 			}
 		})
+	}
+	// The first key of a project has none before it.
+	w := newWorld(t)
+	first := exec.CommandContext(t.Context(), filepath.Join(checkout, "scripts", "rotate-secret"), "audit-key")
+	first.Env = append(os.Environ(), "PLANT_HOME="+w.folder)
+	if printed, err := first.CombinedOutput(); err != nil || strings.Contains(string(printed), "audit_old_keys") || strings.Contains(w.read("log"), "AUDIT_OLD_KEYS") {
+		t.Errorf("%v\n%s", err, printed)
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(checkout, "scripts", "rotate-secret"), "no-such-secret")
 	if err := cmd.Run(); err == nil {
