@@ -55,18 +55,30 @@ resource "google_secret_manager_secret_version" "cache_key" {
   secret                 = google_secret_manager_secret.plant["cache-key"].id
   secret_data_wo         = ephemeral.random_password.cache_key.result
   secret_data_wo_version = var.secrets_generation
+
+  lifecycle {
+    create_before_destroy = true # a function that starts meanwhile finds one
+  }
 }
 
 resource "google_secret_manager_secret_version" "cursor_key" {
   secret                 = google_secret_manager_secret.plant["cursor-key"].id
   secret_data_wo         = ephemeral.random_password.cursor_key.result
   secret_data_wo_version = var.secrets_generation
+
+  lifecycle {
+    create_before_destroy = true # a function that starts meanwhile finds one
+  }
 }
 
 resource "google_secret_manager_secret_version" "database_owner" {
   secret                 = google_secret_manager_secret.plant["database-owner"].id
   secret_data_wo         = ephemeral.random_password.database_owner.result
   secret_data_wo_version = var.secrets_generation
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   # The value is another in each run: what ends between the two would leave a secret that opens nothing.
   depends_on = [google_sql_user.owner]
@@ -78,6 +90,13 @@ resource "google_secret_manager_secret_version" "redis_url" {
   secret                 = google_secret_manager_secret.plant["redis-url"].id
   secret_data_wo         = "rediss://:${google_redis_instance.plant.auth_string}@${google_redis_instance.plant.host}:${google_redis_instance.plant.port}/0"
   secret_data_wo_version = var.secrets_generation
+
+  # The former version stays, so that there always is one. create_before_destroy would ask the same of Redis, whose name is taken.
+  deletion_policy = "ABANDON"
+
+  lifecycle {
+    replace_triggered_by = [google_redis_instance.plant.auth_string, google_redis_instance.plant.host]
+  }
 }
 
 # Redis's certificate is of an authority of its own. That is no secret, but too long, and known too late, for a variable.
@@ -85,4 +104,9 @@ resource "google_secret_manager_secret_version" "redis_ca" {
   secret                 = google_secret_manager_secret.plant["redis-ca"].id
   secret_data_wo         = join("\n", google_redis_instance.plant.server_ca_certs[*].cert)
   secret_data_wo_version = var.secrets_generation
+  deletion_policy        = "ABANDON"
+
+  lifecycle {
+    replace_triggered_by = [google_redis_instance.plant.host] # another Redis has another authority
+  }
 }

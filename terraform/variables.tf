@@ -225,7 +225,7 @@ variable "runtime" {
 }
 
 variable "secrets_generation" {
-  description = "One more makes new values of all secrets that are made here. For a single one there is scripts/rotate-secret."
+  description = "One more makes new values of all secrets that are made here. Functions read them when they start: restart all of them after the apply, as README.md says. For a single secret there is scripts/rotate-secret, which does."
   type        = number
   default     = 1
 }
