@@ -3,22 +3,13 @@ locals {
   manifest_folder = dirname(var.manifest)
 }
 
-# What scripts/package has made, and what was deployed before, for scripts/rollback.
+# What scripts/package has made, and what was deployed before, for scripts/rollback. No rule deletes by age: the release that
+# runs may be the oldest there is.
 resource "google_storage_bucket" "packages" {
   name                        = "${var.project}-plant-packages-${var.region}" # a lost region's is still there when another takes over
   location                    = var.region
   public_access_prevention    = "enforced"
   uniform_bucket_level_access = true
-
-  lifecycle_rule {
-    action {
-      type = "Delete"
-    }
-    condition {
-      age            = 180
-      matches_prefix = ["releases/2"] # folders by time; releases/current and releases/former stay
-    }
-  }
 
   versioning {
     enabled = true
