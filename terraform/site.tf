@@ -18,10 +18,12 @@ resource "google_storage_bucket" "site" {
   depends_on = [google_project_service.api]
 }
 
+# Everybody reads a file whose name they know, and nobody lists them: portals put theirs here before they are announced. Of one
+# who may not list, the API may say 403 rather than 404 where there is no such file.
 resource "google_storage_bucket_iam_member" "site_reader" {
   bucket = google_storage_bucket.site.name
   member = "allUsers"
-  role   = "roles/storage.objectViewer"
+  role   = "roles/storage.legacyObjectReader"
 }
 
 resource "google_storage_bucket_object" "site" {

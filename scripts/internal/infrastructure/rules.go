@@ -221,7 +221,8 @@ func widePermission(plan *Plan, c Change) string {
 	if role == "" {
 		return ""
 	}
-	storageReader := strings.HasPrefix(c.Type, "google_storage_bucket_iam_") && role == "roles/storage.objectViewer"
+	// Who knows an object's name may read it; objectViewer lists them all too.
+	storageReader := strings.HasPrefix(c.Type, "google_storage_bucket_iam_") && role == "roles/storage.legacyObjectReader"
 	switch {
 	case role == "roles/owner" || role == "roles/editor" || role == "roles/viewer":
 		return role + " is everything at once: give the roles that are needed"
