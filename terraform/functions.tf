@@ -109,13 +109,14 @@ resource "google_cloudfunctions2_function" "function" {
     timeout_seconds                  = lookup(local.timeouts, each.key, 60)
 
     direct_vpc_network_interface {
-      network    = google_compute_network.plant.id
-      subnetwork = google_compute_subnetwork.functions.id
+      network    = google_compute_network.plant.name
+      subnetwork = google_compute_subnetwork.functions.name
     }
   }
 
   # What a first request needs is there before the function is.
   depends_on = [
+    google_artifact_registry_repository_iam_member.build,
     google_project_iam_member.build,
     google_project_iam_member.function,
     google_project_iam_member.function_database,
