@@ -20,15 +20,17 @@ locals {
     REDIS_URL                     = local.secret_references["redis-url"]
     TRACE_RATIO                   = tostring(var.trace_ratio)
   }
+  # Search embeds what is asked, and agents what was just written: with the same model, or the vectors have nothing to do with
+  # each other.
+  embedding = merge({ CACHE_KEY = local.secret_references["cache-key"] }, var.embedding)
+
   environment_of = {
-    agents = {
+    agents = merge(local.embedding, {
       AUDIT_KEY      = local.secret_references["audit-key"]
       AUDIT_LOG      = local.checkpoint_log
       AUDIT_OLD_KEYS = join(",", var.audit_old_keys)
-    }
-    search = {
-      CACHE_KEY = local.secret_references["cache-key"]
-    }
+    })
+    search = local.embedding
   }
 
   environments = {
@@ -41,9 +43,9 @@ locals {
 
   # What a function may in the project, beside its own secrets and the database.
   roles_of = {
-    agents  = ["roles/logging.logWriter"] # checkpoints go to Cloud Logging through its API
+    agents  = ["roles/aiplatform.user", "roles/logging.logWriter"] # embeddings; checkpoints go to Cloud Logging through its API
     metrics = []
-    search  = ["roles/aiplatform.user"] # embeddings
+    search  = ["roles/aiplatform.user"]
   }
   roles = ["roles/serviceusage.serviceUsageConsumer", "roles/telemetry.tracesWriter"]
 }

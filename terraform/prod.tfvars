@@ -9,14 +9,12 @@ alert_emails    = ["plant-oncall@waooaw.com"]
 database_max_connections = 240 # twice what the functions may open, for while revisions change, and 20
 database_tier            = "db-custom-2-7680"
 
+embedding = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
+
 functions = {
   agents  = { max_instances = 12, min_instances = 1 }
   metrics = { max_instances = 6 }
-  search = {
-    max_instances = 9
-    min_instances = 1
-    environment   = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
-  }
+  search  = { max_instances = 9, min_instances = 1 }
 }
 
 issuers = [

@@ -4,10 +4,10 @@
 locals {
   secrets = {
     audit-key      = ["agents"] # made by scripts/rotate-secret: it is an Ed25519 key in a form that only Plant makes
-    cache-key      = ["search"]
+    cache-key      = ["agents", "search"]
     cursor-key     = keys(var.functions)
-    database-owner = []         # for migrations
-    embedding-key  = ["search"] # of a provider that wants one: scripts/rotate-secret embedding-key reads it
+    database-owner = []                   # for migrations
+    embedding-key  = ["agents", "search"] # of a provider that wants one: scripts/rotate-secret embedding-key reads it
     redis-ca       = keys(var.functions)
     redis-url      = keys(var.functions)
   }

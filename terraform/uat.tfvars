@@ -15,13 +15,12 @@ database_tier            = "db-custom-1-3840"
 redis_tier               = "STANDARD_HA"
 trace_ratio              = 0.1
 
+embedding = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
+
 functions = {
   agents  = { max_instances = 8 }
   metrics = { max_instances = 6 }
-  search = {
-    max_instances = 8
-    environment   = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
-  }
+  search  = { max_instances = 8 }
 }
 
 issuers = [

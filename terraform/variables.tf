@@ -120,6 +120,17 @@ variable "domain" {
   type        = string
 }
 
+variable "embedding" {
+  description = "What makes the vectors of texts, for agents and search alike: EMBEDDING_PROVIDER and what else it wants."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.embedding) : startswith(name, "EMBEDDING_")])
+    error_message = "Only variables EMBEDDING_… belong here."
+  }
+}
+
 variable "environment" {
   description = "demo, uat or prod."
   type        = string
@@ -131,7 +142,7 @@ variable "environment" {
 }
 
 variable "functions" {
-  description = "How each function runs. Environment adds variables, such as an embedding provider's."
+  description = "How each function runs. Environment adds variables to those that it is told anyway."
   type = map(object({
     concurrency   = optional(number, 80)
     cpu           = optional(string, "1")

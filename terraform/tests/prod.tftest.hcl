@@ -18,14 +18,12 @@ variables {
   database_max_connections = 240 # twice what the functions may open, for while revisions change, and 20
   database_tier            = "db-custom-2-7680"
 
+  embedding = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
+
   functions = {
     agents  = { max_instances = 12, min_instances = 1 }
     metrics = { max_instances = 6 }
-    search = {
-      max_instances = 9
-      min_instances = 1
-      environment   = { EMBEDDING_LOCATION = "asia-south1", EMBEDDING_PROVIDER = "vertex" }
-    }
+    search  = { max_instances = 9, min_instances = 1 }
   }
 
   issuers = [
@@ -47,6 +45,17 @@ run "plan" {
   assert {
     condition     = google_logging_project_bucket_config.checkpoints.locked && google_logging_project_bucket_config.checkpoints.retention_days >= 365
     error_message = "Checkpoints cannot be taken away."
+  }
+  assert {
+    condition = alltrue([
+      for name in ["agents", "search"] : alltrue([
+        google_cloudfunctions2_function.function[name].service_config[0].environment_variables.EMBEDDING_PROVIDER == "vertex",
+        startswith(google_cloudfunctions2_function.function[name].service_config[0].environment_variables.CACHE_KEY, "secret://"),
+        contains(keys(google_project_iam_member.function), "${name} roles/aiplatform.user"),
+        contains(keys(google_secret_manager_secret_iam_member.function), "${name} cache-key"),
+      ])
+    ])
+    error_message = "What is written and what is asked are embedded by different models, or not at all."
   }
   assert {
     condition     = 2 * local.connections <= var.database_max_connections - 20

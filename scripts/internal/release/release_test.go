@@ -381,10 +381,10 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 		printed []string
 	}{
 		"audit-key":      {"PRIVATE+KEY+plant.waooaw-plant-test/log+", 2, []string{"checkpoints are verified by: plant.waooaw-plant-test/log+", "audit_old_keys = [\"oldest+key\", \"former+key\"]"}},
-		"cache-key":      {"", 1, nil},
+		"cache-key":      {"", 2, nil},
 		"cursor-key":     {"", 3, nil},
 		"database-owner": {"", 0, nil},
-		"embedding-key":  {"a key of thirty-two letters, or more", 1, nil},
+		"embedding-key":  {"a key of thirty-two letters, or more", 2, nil},
 		"redis-url":      {"rediss://:marker-auth@10.16.0.4:6378/0", 3, nil},
 		"redis-ca":       {"-----BEGIN A-----\n-----BEGIN B-----", 3, nil},
 	} {
