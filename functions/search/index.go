@@ -14,7 +14,7 @@ import (
 type index struct{ indexer *indexing.Indexer }
 
 const (
-	// indexTime is how long a run may take; the scheduler waits no longer.
+	// indexTime is how long a run may take: within the deadline of the scheduler, which calls every minute.
 	indexTime = 55 * time.Second
 	// answerTime is what is left of it for the answer.
 	answerTime = 5 * time.Second
