@@ -208,8 +208,7 @@ func TestC7_EventsAreKnownForAsLongAsTheyMayCome(t *testing.T) {
 func TestRollup_SettlesTrials(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.DB.Exec(t, `insert into plant.hires (id, agent_id, customer_issuer, customer, duration, status, created_at, trial_days)
-		values (gen_random_uuid(), $1, 'i', 'carl', 'monthly', 'trial', now() - interval '8 days', 7)`, agent)
+	s.lapse(t, agent, 1)
 	before := s.figures(t, agent, "7d")
 	kept := apitest.Decode[keptRows](t, s.Do(t, "POST", "/internal/rollup", s.scheduler, "").Want(t, http.StatusOK))
 	if after := s.figures(t, agent, "7d"); kept.Settled != 1 || before.TrialsEnded != 1 || !cmp.Equal(before, after) {
@@ -218,6 +217,52 @@ func TestRollup_SettlesTrials(t *testing.T) {
 	if got := dbtest.Scalar[string](t, s.DB, `select status from plant.hires`); got != "ended" {
 		t.Errorf("the hire is %s", got)
 	}
+}
+
+// Statistics are locked in the order that events lock them in, whatever the order in which trials lapsed: neither waits for
+// the other in a circle.
+func TestRollup_SettlesInTheOrderOfEvents(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.lapse(t, agent, 1)
+	s.lapse(t, otherAgent, 2)
+	const lock = `select from plant.agent_statistics where agent_id = $1 for no key update nowait`
+	s.DB.Exec(t, `begin`)
+	s.DB.Exec(t, lock, agent)
+	answered := make(chan apitest.Answer, 1)
+	go func() { answered <- s.Do(t, "POST", "/internal/rollup", s.scheduler, "") }()
+	until(t, "settling waits for whom events are of first", func() bool {
+		return dbtest.Scalar[bool](t, s.DB, `select exists (select from pg_locks where not granted and transactionid = pg_current_xact_id()::xid)`)
+	})
+	s.DB.Exec(t, lock, otherAgent)
+	s.DB.Exec(t, `commit`)
+	if kept := apitest.Decode[keptRows](t, (<-answered).Want(t, http.StatusOK)); kept.Settled != 2 {
+		t.Errorf("kept %+v", kept)
+	}
+}
+
+// However many trials lapsed, a transaction holds few of their agents.
+func TestRollup_SettlesInSmallTransactions(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const agents = 2*settledAtOnce + 1
+	for _, agent := range addAgents(t, s.DB, agents) {
+		s.lapse(t, agent.String(), 1)
+	}
+	kept := apitest.Decode[keptRows](t, s.Do(t, "POST", "/internal/rollup", s.scheduler, "").Want(t, http.StatusOK))
+	if kept.Settled != agents {
+		t.Errorf("kept %+v", kept)
+	}
+	if got := dbtest.Scalar[int](t, s.DB, `select count(distinct xmin::text) from plant.hires where status = 'ended'`); got != 3 {
+		t.Errorf("settled by %d transactions", got)
+	}
+}
+
+// lapse adds a trial of an agent that lapsed so many days ago.
+func (s service) lapse(t *testing.T, agent string, days int) {
+	t.Helper()
+	s.DB.Exec(t, `insert into plant.hires (id, agent_id, customer_issuer, customer, duration, status, created_at, trial_days)
+		values (gen_random_uuid(), $1, 'i', 'carl', 'monthly', 'trial', now() - $2 * interval '1 day' - interval '7 days', 7)`, agent, days)
 }
 
 // Days whose events are all older than 91 days are dropped, and figures stay.

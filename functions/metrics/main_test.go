@@ -94,3 +94,19 @@ func statuses(results []eventResult) []string {
 	}
 	return words
 }
+
+// until waits for what others bring about.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	late := time.NewTimer(10 * time.Second)
+	defer late.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-late.C:
+			t.Fatalf("not in time: %s", what)
+		case <-again.C:
+		}
+	}
+}

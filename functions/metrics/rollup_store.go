@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"time"
 
 	"github.com/waooaw/plant/shared/database"
 )
@@ -19,15 +20,25 @@ func (s rollupStore) keepDays(ctx context.Context) (days keptRows, err error) {
 	return days, err
 }
 
-// maxSettled bounds the agents of one run.
-const maxSettled = 1000
+const (
+	// settledAtOnce bounds the agents that a transaction holds, which their hires and events wait for.
+	settledAtOnce = 50
+	settleTime    = 5 * time.Second // of one run; the next goes on
+)
 
 const settleLapsed = `select plant.settle_lapsed($1)`
 
 func (s rollupStore) settleTrials(ctx context.Context) (agents int, err error) {
-	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		agents, err = database.Scalar[int](ctx, tx, settleLapsed, maxSettled)
-		return err
-	})
+	for begun := time.Now(); time.Since(begun) < settleTime; {
+		var settled int
+		err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) (err error) {
+			settled, err = database.Scalar[int](ctx, tx, settleLapsed, settledAtOnce)
+			return err
+		})
+		agents += settled
+		if err != nil || settled < settledAtOnce {
+			break
+		}
+	}
 	return agents, err
 }
