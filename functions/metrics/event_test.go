@@ -290,6 +290,33 @@ func TestRollup_DropsOldDays(t *testing.T) {
 	s.Do(t, "POST", "/internal/rollup", s.Token(t, auth.Governor, "grace"), "").WantProblem(t, http.StatusForbidden, "FORBIDDEN")
 }
 
+// Whoever reads the events for long, as a dump does, delays that old days are dropped, and nothing else: days are made, and
+// events come in.
+func TestRollup_DropsNoDayThatIsRead(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, days := range []int{92, 93} {
+		s.DB.Exec(t, `select plant.make_event_day((now() at time zone 'UTC')::date - $1::int)`, days)
+	}
+	run := func() keptRows {
+		return apitest.Decode[keptRows](t, s.Do(t, "POST", "/internal/rollup", s.scheduler, "").Want(t, http.StatusOK))
+	}
+	for i, locked := range []string{"plant.job_events", "plant." + dbtest.Scalar[string](t, s.DB, `select 'job_events_' || to_char((now() at time zone 'UTC')::date - 93, 'YYYYMMDD')`)} {
+		s.DB.Exec(t, `begin`)
+		s.DB.Exec(t, `lock table only `+locked+` in access share mode`)
+		if got := run(); got.Dropped != 0 {
+			t.Errorf("while %s is read: %+v", locked, got)
+		}
+		if got := statuses(s.report(t, agent, completed(fmt.Sprint(i), time.Minute))); got[0] != "stored" {
+			t.Errorf("while %s is read: %v", locked, got)
+		}
+		s.DB.Exec(t, `commit`)
+	}
+	if got := run(); got.Dropped != 2 {
+		t.Errorf("then: %+v", got)
+	}
+}
+
 // A job ends once, with the earliest of its ends, in whatever order they come; a day is exact on both sides of midnight.
 func TestEvents_AJobEndsOnce(t *testing.T) {
 	t.Parallel()

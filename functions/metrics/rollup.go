@@ -13,16 +13,20 @@ type kept struct {
 // keptRows are what a run has done.
 type keptRows struct {
 	Made    int `json:"made" doc:"days that events can be stored of now, before the first of them has to wait for it"`
-	Dropped int `json:"dropped" doc:"days that were dropped with their events, all older than 91 days"`
-	Settled int `json:"settled" db:"-" doc:"agents whose lapsed trials were written down, so that they are quicker to read"`
+	Dropped int `json:"dropped" doc:"days that were dropped with their events, all older than 91 days; one that is in use waits for the next run"`
+	Settled int `json:"settled" doc:"agents whose lapsed trials were written down, so that they are quicker to read"`
 }
 
 func (r rollups) keep(ctx context.Context, _ *struct{}) (*kept, error) {
-	done, err := r.store.keepDays(ctx)
-	if err == nil {
-		done.Settled, err = r.store.settleTrials(ctx)
+	var done keptRows
+	var err error
+	if done.Made, err = r.store.makeDays(ctx); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	if done.Dropped, err = r.store.dropDays(ctx); err != nil {
+		return nil, err
+	}
+	if done.Settled, err = r.store.settleTrials(ctx); err != nil {
 		return nil, err
 	}
 	return &kept{Body: done}, nil

@@ -10,14 +10,31 @@ import (
 // rollupStore is the SQL of what figures are made of.
 type rollupStore struct{ db *database.DB }
 
-const keepEventDays = `select made, dropped from plant.keep_event_days()`
+const makeEventDays = `select plant.make_event_days()`
 
-func (s rollupStore) keepDays(ctx context.Context) (days keptRows, err error) {
+func (s rollupStore) makeDays(ctx context.Context) (made int, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) error {
-		days, err = database.One[keptRows](ctx, tx, keepEventDays)
+		made, err = database.Scalar[int](ctx, tx, makeEventDays)
 		return err
 	})
-	return days, err
+	return made, err
+}
+
+const dropEventDay = `select plant.drop_event_day()`
+
+// dropDays drops each old day in a transaction of its own, until there is none or one is in use.
+func (s rollupStore) dropDays(ctx context.Context) (days int, err error) {
+	for {
+		var dropped bool
+		err = s.db.InTx(ctx, func(ctx context.Context, tx database.Tx) (err error) {
+			dropped, err = database.Scalar[bool](ctx, tx, dropEventDay)
+			return err
+		})
+		if err != nil || !dropped {
+			return days, err
+		}
+		days++
+	}
 }
 
 const (

@@ -79,7 +79,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 				and not exists (select from unnest(p.proconfig) c where c like 'search_path=%, pg_temp')`, nil},
 		{"definer functions that others may call", `
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.prosecdef
-				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, []string{"count_frequencies", "keep_event_days", "lapsed_trials", "record_job_events", "sequence_amendments", "settle_lapsed", "trials_over"}},
+				and (p.proacl is null or has_function_privilege('plant_app', p.oid, 'execute'))`, []string{"count_frequencies", "drop_event_day", "lapsed_trials", "make_event_days", "record_job_events", "sequence_amendments", "settle_lapsed", "trials_over"}},
 		{"views that look with their owner's eyes", `
 			select relname from pg_class where relnamespace = 'plant'::regnamespace and relkind in ('v', 'm')
 				and not coalesce('security_invoker=true' = any (reloptions), false)`, nil},
@@ -122,7 +122,7 @@ func TestA21_PrivilegesAndPolicies(t *testing.T) {
 			union all
 			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and p.proowner <> current_user::regrole`, nil},
 		{"functions that the group may call", `
-			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amended_row", "amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "count_frequencies", "keep_event_days", "lapsed_trials", "plain", "record_job_events", "search_place", "sequence_amendments", "settle_lapsed", "slot_duration", "trials_over"}},
+			select p.proname from pg_proc p where p.pronamespace = 'plant'::regnamespace and has_function_privilege('plant_app', p.oid, 'execute')`, []string{"amended_row", "amendment_text", "amendment_time", "caller_owns", "caller_role", "canonical", "count_frequencies", "drop_event_day", "lapsed_trials", "make_event_days", "plain", "record_job_events", "search_place", "sequence_amendments", "settle_lapsed", "slot_duration", "trials_over"}},
 		{"definer functions that look into the temporary schema before the last", `
 			select p.proname from pg_proc p cross join lateral unnest(p.proconfig) c
 			where p.pronamespace = 'plant'::regnamespace and p.prosecdef and c like 'search_path=%' and c !~ '^search_path=(plant|public|pg_catalog)(, (plant|public|pg_catalog))*, pg_temp$'`, nil},

@@ -184,26 +184,38 @@ begin
   return true;
 end $$;
 
--- What POST /internal/rollup does: makes the days that events may come of, a week ahead too, and drops those whose events
--- are all older than 91 days.
-create function plant.keep_event_days(out made int, out dropped int)
+-- What POST /internal/rollup does, each in transactions of its own. First it makes the days that events may come of, and a
+-- week ahead.
+create function plant.make_event_days() returns int
   language plpgsql security definer set search_path = plant, pg_temp as $$
 declare
   today date := (now() at time zone 'UTC')::date;
-  name text;
 begin
   if caller_role() is distinct from 'service' then
-    raise insufficient_privilege using message = 'only scheduled work keeps the days';
+    raise insufficient_privilege using message = 'only scheduled work makes the days';
   end if;
-  select count(*) filter (where make_event_day(today - 90 + n)) into made from generate_series(0, 97) n;
-  dropped := 0;
-  for name in
-    select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'plant.job_events'::regclass and c.relname < 'job_events_' || to_char(today - 91, 'YYYYMMDD')
-  loop
-    execute format('drop table plant.%I', name);
-    dropped := dropped + 1;
-  end loop;
+  return (select count(*) filter (where make_event_day(today - 90 + n)) from generate_series(0, 97) n);
+end $$;
+
+-- Then it drops the oldest day whose events are all older than 91 days, and returns whether it has. That locks out all who
+-- report events, and those who come while it waits: so it waits for nobody for long, such as a dump, but leaves it to the next run.
+create function plant.drop_event_day() returns boolean
+  language plpgsql security definer set search_path = plant, pg_temp set lock_timeout = '100ms' as $$
+declare
+  name text := (
+    select min(c.relname) from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'plant.job_events'::regclass and c.relname < 'job_events_' || to_char((now() at time zone 'UTC')::date - 91, 'YYYYMMDD'));
+begin
+  if caller_role() is distinct from 'service' then
+    raise insufficient_privilege using message = 'only scheduled work drops the days';
+  elsif name is null then
+    return false;
+  end if;
+  execute format('drop table plant.%I', name);
+  return true;
+exception
+  when lock_not_available then
+    return false;
 end $$;
 
 -- Stores events of agents that the caller reports for, and tells what became of each, in their order. Of two that are the
@@ -263,8 +275,9 @@ end $$;
 
 revoke all on function plant.duration_slot(bigint), plant.slot_duration(smallint),
   plant.roll_up(uuid[], timestamptz[], boolean[], bigint[], numeric[], int[]), plant.job_events_added(), plant.make_event_day(date),
-  plant.keep_event_days(), plant.record_job_events(uuid[], text[], text[], text[], timestamptz[], bigint[], numeric[]), plant.rebuild_job_rollups() from public;
-grant execute on function plant.slot_duration(smallint), plant.keep_event_days(),
+  plant.make_event_days(), plant.drop_event_day(),
+  plant.record_job_events(uuid[], text[], text[], text[], timestamptz[], bigint[], numeric[]), plant.rebuild_job_rollups() from public;
+grant execute on function plant.slot_duration(smallint), plant.make_event_days(), plant.drop_event_day(),
   plant.record_job_events(uuid[], text[], text[], text[], timestamptz[], bigint[], numeric[]) to plant_app;
 -- Rollups are public. Raw events and jobs are not: only these functions see them.
 grant select on plant.job_rollups to plant_app;
@@ -272,7 +285,7 @@ grant select on plant.job_rollups to plant_app;
 ---- create above / drop below ----
 
 drop function plant.rebuild_job_rollups(), plant.record_job_events(uuid[], text[], text[], text[], timestamptz[], bigint[], numeric[]),
-  plant.keep_event_days(), plant.make_event_day(date);
+  plant.drop_event_day(), plant.make_event_days(), plant.make_event_day(date);
 drop table plant.job_events, plant.jobs, plant.job_rollups;
 drop function plant.job_events_added(), plant.roll_up(uuid[], timestamptz[], boolean[], bigint[], numeric[], int[]),
   plant.slot_duration(smallint), plant.duration_slot(bigint);
