@@ -71,7 +71,7 @@ func (e events) record(ctx context.Context, in *struct {
 	}
 },
 ) (*eventResults, error) {
-	return recordAll(ctx, e, in.Body.Events, uuid.Nil, func(d *agentEventDraft) agentEventDraft { return *d })
+	return recordAll(ctx, e, in.Body.Events, nil, func(d *agentEventDraft) agentEventDraft { return *d })
 }
 
 func (e events) recordOfAgent(ctx context.Context, in *struct {
@@ -81,12 +81,12 @@ func (e events) recordOfAgent(ctx context.Context, in *struct {
 	}
 },
 ) (*eventResults, error) {
-	return recordAll(ctx, e, in.Body.Events, in.ID, func(d *EventDraft) agentEventDraft { return agentEventDraft{in.ID, *d} })
+	return recordAll(ctx, e, in.Body.Events, &in.ID, func(d *EventDraft) agentEventDraft { return agentEventDraft{in.ID, *d} })
 }
 
-// recordAll stores those events of a batch that can be read, and answers what became of each. Where all are of one agent,
+// recordAll stores those events of a batch that can be read, and answers what became of each. Where all are of one agent, of,
 // whether the caller may report for it comes before what they are.
-func recordAll[T any](ctx context.Context, e events, items []httpapi.Item[T], of uuid.UUID, event func(*T) agentEventDraft) (*eventResults, error) {
+func recordAll[T any](ctx context.Context, e events, items []httpapi.Item[T], of *uuid.UUID, event func(*T) agentEventDraft) (*eventResults, error) {
 	answer := &eventResults{}
 	answer.Body.Results = make([]eventResult, len(items))
 	results := answer.Body.Results
@@ -107,8 +107,8 @@ func recordAll[T any](ctx context.Context, e events, items []httpapi.Item[T], of
 	}
 	var outcomes []string
 	err := e.store.db.InTx(ctx, func(ctx context.Context, tx database.Tx) (err error) {
-		if of != uuid.Nil {
-			if err := e.store.mayReport(ctx, tx, of); err != nil {
+		if of != nil {
+			if err := e.store.mayReport(ctx, tx, *of); err != nil {
 				return err
 			}
 		}

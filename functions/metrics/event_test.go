@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/waooaw/plant/shared/auth"
 	"github.com/waooaw/plant/shared/database/dbtest"
@@ -48,7 +49,9 @@ func TestEvents_OfWhom(t *testing.T) {
 	bob, grace := s.Token(t, auth.Partner, "bob"), s.Token(t, auth.Governor, "grace")
 	path, wrong := "/api/v1/agents/"+agent+"/events", `{"events":[7]}`
 	s.Do(t, "POST", path, bob, wrong).WantProblem(t, http.StatusForbidden, "FORBIDDEN")
-	s.Do(t, "POST", "/api/v1/agents/"+noAgent+"/events", bob, wrong).WantProblem(t, http.StatusNotFound, "NOT_FOUND")
+	for _, id := range []string{noAgent, uuid.Nil.String()} {
+		s.Do(t, "POST", "/api/v1/agents/"+id+"/events", bob, wrong).WantProblem(t, http.StatusNotFound, "NOT_FOUND")
+	}
 	for i, token := range []string{s.ada, grace, s.scheduler} {
 		if got := statuses(s.results(t, path, token, batchOf(t, completed(fmt.Sprint(i), time.Minute)))); got[0] != "stored" {
 			t.Errorf("caller %d: %v", i, got)
