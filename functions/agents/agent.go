@@ -105,6 +105,8 @@ func (a agents) list(ctx context.Context, in *struct {
 	switch {
 	case in.Owner == "me" && !known:
 		return nil, httpapi.Unauthenticated.Problem("owner=me needs a token")
+	case in.IncludeDeleted && !known:
+		return nil, httpapi.Unauthenticated.Problem("include_deleted needs a token")
 	case in.IncludeDeleted && !caller.Can(auth.Governor):
 		return nil, httpapi.Forbidden.Problem("include_deleted is for governors")
 	}

@@ -318,8 +318,11 @@ func TestList_OfOneself(t *testing.T) {
 	}
 	s.Do(t, "GET", "/api/v1/agents?owner=me", "", "").WantProblem(t, http.StatusUnauthorized, "UNAUTHENTICATED")
 	s.Do(t, "DELETE", "/api/v1/agents/"+mine.ID.String(), s.ada, "").Want(t, http.StatusNoContent)
-	for _, token := range []string{"", s.ada, s.Token(t, auth.Customer, "carl")} {
+	for _, token := range []string{s.ada, s.Token(t, auth.Customer, "carl")} {
 		s.Do(t, "GET", "/api/v1/agents?include_deleted=true", token, "").WantProblem(t, http.StatusForbidden, "FORBIDDEN")
+	}
+	if got := s.Do(t, "GET", "/api/v1/agents?include_deleted=true", "", "").WantProblem(t, http.StatusUnauthorized, "UNAUTHENTICATED").Header.Get("WWW-Authenticate"); got != "Bearer" {
+		t.Errorf("nobody is challenged with %q", got)
 	}
 	all, _ := s.list(t, "/api/v1/agents?include_deleted=true", s.Token(t, auth.Governor, "grace"))
 	if len(all) != 2 || all[0].DeletedAt != nil || all[1].DeletedAt == nil {

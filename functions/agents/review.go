@@ -94,7 +94,11 @@ func (r reviews) list(ctx context.Context, in *struct {
 	IncludeHidden bool `query:"include_hidden" doc:"hidden ones too; governors only"`
 },
 ) (*httpapi.List[review], error) {
-	if caller, _ := auth.FromContext(ctx); in.IncludeHidden && !caller.Can(auth.Governor) {
+	caller, known := auth.FromContext(ctx)
+	switch {
+	case in.IncludeHidden && !known:
+		return nil, httpapi.Unauthenticated.Problem("include_hidden needs a token")
+	case in.IncludeHidden && !caller.Can(auth.Governor):
 		return nil, httpapi.Forbidden.Problem("include_hidden is for governors")
 	}
 	part, err := r.cursors.Part(in.Page)

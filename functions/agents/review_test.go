@@ -107,8 +107,12 @@ func TestReview_Hidden(t *testing.T) {
 	if got := len(s.reviews(t, agent, "?include_hidden=true", s.grace)); got != 2 {
 		t.Errorf("a governor lists %d", got)
 	}
-	for _, token := range []string{"", carl, s.ada} {
-		s.Do(t, "GET", "/api/v1/agents/"+agent.String()+"/reviews?include_hidden=true", token, "").WantProblem(t, http.StatusForbidden, "FORBIDDEN")
+	all := "/api/v1/agents/" + agent.String() + "/reviews?include_hidden=true"
+	for _, token := range []string{carl, s.ada} {
+		s.Do(t, "GET", all, token, "").WantProblem(t, http.StatusForbidden, "FORBIDDEN")
+	}
+	if got := s.Do(t, "GET", all, "", "").WantProblem(t, http.StatusUnauthorized, "UNAUTHENTICATED").Header.Get("WWW-Authenticate"); got != "Bearer" {
+		t.Errorf("nobody is challenged with %q", got)
 	}
 	// A reply to what is hidden is there when that is shown again.
 	s.Do(t, "POST", paths[0]+"/reply", s.ada, `{"text":"Sorry"}`).Want(t, http.StatusOK)
