@@ -76,3 +76,66 @@ func TestD13_Erasure(t *testing.T) {
 		t.Errorf("nobody sees %d salts", got)
 	}
 }
+
+// D13: the database's owner erases the words of a review, or all of it. What it counted goes with it, and nothing that was
+// signed changes.
+func TestD13_ErasureOfReviews(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	owner, app := connect(t, d), asApp(t, d)
+	by(t, app, "partner", "ada", createAgent(1))
+	reviewID := func(n int) string { return agentID(100 + n) }
+	for n, rating := range []int{5, 4, 1} {
+		exec(t, owner, `insert into plant.hires (id, agent_id, customer_issuer, customer, duration, created_at)
+			values ($1, $2, 'https://issuer.example', 'carl', 'monthly', now() - interval '100 days')`, agentID(10+n), agentID(1))
+		exec(t, owner, `insert into plant.reviews (id, hire_id, rating, text) values ($1, $2, $3, 'I am Carl')`, reviewID(n), agentID(10+n), rating)
+	}
+	by(t, app, "partner", "ada", `update plant.reviews set reply = 'Thank you, Carl' where id = '`+reviewID(0)+`'`)
+	by(t, app, "governor", "grace", `update plant.reviews set hidden = true where id = '`+reviewID(2)+`'`)
+	auditor := newAuditor(t)
+	auditor.sign(t, owner)
+	before := exported(t, owner)
+	counted := func(want string) {
+		t.Helper()
+		if got := scalar[string](t, owner, `select reviews || ' reviews, ' || rating_sum || ' stars' from plant.agent_statistics`); got != want {
+			t.Errorf("counted are %s, want %s", got, want)
+		}
+	}
+	counted("2 reviews, 9 stars")
+	for _, set := range []string{`text = 'Else'`, `text = '', rating = 4`, `reply = 'Else'`} {
+		if _, err := owner.Exec(t.Context(), `update plant.reviews set `+set+` where id = $1`, reviewID(0)); err == nil {
+			t.Errorf("the owner may set %s", set)
+		}
+	}
+	for role, subject := range map[string]string{"partner": "ada", "governor": "grace", "customer": "carl"} {
+		for _, set := range []string{`text = ''`, `reply = null`} {
+			var changed int64
+			err := pgx.BeginFunc(t.Context(), app, func(tx pgx.Tx) error {
+				caller(t, tx, role, subject)
+				tag, err := tx.Exec(t.Context(), `update plant.reviews set `+set+` where id = $1`, reviewID(0))
+				changed = tag.RowsAffected()
+				return err
+			})
+			if err == nil && changed > 0 {
+				t.Errorf("a %s may set %s", role, set)
+			}
+		}
+	}
+	exec(t, owner, `update plant.reviews set text = '', reply = null where id = $1`, reviewID(0))
+	const row = `select concat_ws(' ', rating, version, '<' || text || '>', reply, replied_at) from plant.reviews where id = $1`
+	if got := scalar[string](t, owner, row, reviewID(0)); got != "5 3 <>" {
+		t.Errorf("left is %s", got)
+	}
+	counted("2 reviews, 9 stars")
+	exec(t, owner, `delete from plant.reviews where id = $1`, reviewID(0))
+	counted("1 reviews, 4 stars")
+	exec(t, owner, `delete from plant.reviews where id = $1`, reviewID(2)) // which was hidden
+	counted("1 reviews, 4 stars")
+	exec(t, owner, `delete from plant.reviews`)
+	counted("0 reviews, 0 stars")
+	after := exported(t, owner)
+	if diff := cmp.Diff(before, after[:len(before)]); diff != "" || len(after) != len(before)+4 {
+		t.Errorf("%d amendments and then %d; erasing changed: %s", len(before), len(after), diff)
+	}
+	auditor.holds(t, owner)
+}

@@ -343,6 +343,7 @@ func TestConstraints_BetweenRows(t *testing.T) {
 		again     = with("hires", "agent_id = "+loner+"; customer = 'cora'") + `; `
 		goOn      = `update plant.hires set status = 'active'; `
 		review    = with("reviews", "") + `; `
+		worded    = with("reviews", "text = 'I am Carl'") + `; `
 	)
 	tests := []struct{ name, sql, constraint string }{
 		{"an industry's slug, though it is deleted", with("industries", "slug = 'sales'"), "industries_slug_key"},
@@ -436,7 +437,11 @@ func TestConstraints_BetweenRows(t *testing.T) {
 		{"to change a review", hired + goOn + review + `update plant.reviews set rating = 1`, "reviews_frozen"},
 		{"to reply to a review", hired + goOn + review + `update plant.reviews set reply = 'Thank you'`, ""},
 		{"to reply to a review twice", hired + goOn + review + `update plant.reviews set reply = 'Thank you'; update plant.reviews set reply = 'No'`, "reviews_one_reply"},
-		{"to take a reply back", hired + goOn + review + `update plant.reviews set reply = 'Thank you'; update plant.reviews set reply = null`, "reviews_one_reply"},
+		{"to take a reply back", hired + goOn + review + `update plant.reviews set reply = 'Thank you'; select set_config('plant.role', 'partner', true); update plant.reviews set reply = null`, "reviews_one_reply"},
+		{"to erase a reply", hired + goOn + review + `update plant.reviews set reply = 'Thank you'; update plant.reviews set reply = null`, ""},
+		{"to put other words in a review", hired + goOn + review + `update plant.reviews set text = 'Bad'`, "reviews_frozen"},
+		{"to take a review's words away", hired + goOn + worded + `select set_config('plant.role', 'governor', true); update plant.reviews set text = ''`, "reviews_frozen"},
+		{"to erase a review's words", hired + goOn + worded + `update plant.reviews set text = ''`, ""},
 		{"to delete what was hired", lapsed + `delete from plant.agents where id = ` + loner, "hires_agent_id_fkey"},
 		{"a price of one's own", `update plant.agents set price = 1`, "428C9"},
 		{"a rating of one's own", `update plant.agent_statistics set avg_rating = 5`, "428C9"},

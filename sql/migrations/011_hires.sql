@@ -269,22 +269,29 @@ begin
   return new;
 end $$;
 
--- What was said stays. A reply is given once, by the partner; hiding is for governors.
+-- What was said stays. A reply is given once, by the partner; hiding is for governors. Only the database's owner, whom no
+-- caller's role stands for, can erase words, of those who want to be forgotten.
 create function plant.review_moves() returns trigger
   language plpgsql security definer set search_path = plant, pg_temp as $$
+declare
+  by_owner constant boolean := plant.caller_role() is null;
 begin
-  if (old.id, old.hire_id, old.agent_id, old.rating, old.text, old.created_at) is distinct from (new.id, new.hire_id, new.agent_id, new.rating, new.text, new.created_at) then
+  if (old.id, old.hire_id, old.agent_id, old.rating, old.created_at) is distinct from (new.id, new.hire_id, new.agent_id, new.rating, new.created_at)
+    or new.text is distinct from old.text and not (by_owner and new.text = '') then
     raise check_violation using message = 'what a review says cannot be changed', constraint = 'reviews_frozen';
   end if;
   new.replied_at := old.replied_at;
   if new.reply is distinct from old.reply then
-    if old.reply is not null then
+    if by_owner and new.reply is null then
+      new.replied_at := null;
+    elsif old.reply is not null then
       raise check_violation using message = 'a review has one reply', constraint = 'reviews_one_reply';
-    elsif plant.caller_role() is not null and not exists (
+    elsif not by_owner and not exists (
       select from hires h where h.id = new.hire_id and plant.caller_owns(h.partner_issuer, h.partner)) then
       raise insufficient_privilege using message = 'only the partner replies to a review';
+    else
+      new.replied_at := now();
     end if;
-    new.replied_at := now();
   end if;
   if new.hidden <> old.hidden and plant.caller_role() <> 'governor' then
     raise insufficient_privilege using message = 'only governors hide a review';
@@ -295,13 +302,10 @@ end $$;
 create function plant.review_counted() returns trigger
   language plpgsql security definer set search_path = plant, pg_temp as $$
 declare
-  more int := case when new.hidden then 0 else 1 end;
+  more int := (tg_op <> 'DELETE' and not new.hidden)::int - (tg_op <> 'INSERT' and not old.hidden)::int;
 begin
-  if tg_op = 'UPDATE' then
-    more := more - case when old.hidden then 0 else 1 end;
-  end if;
-  update agent_statistics set reviews = reviews + more, rating_sum = rating_sum + more * new.rating, updated_at = now()
-  where agent_id = new.agent_id;
+  update agent_statistics set reviews = reviews + more, rating_sum = rating_sum + more * coalesce(new.rating, old.rating), updated_at = now()
+  where agent_id = coalesce(new.agent_id, old.agent_id);
   return null;
 end $$;
 
@@ -344,6 +348,8 @@ create trigger review_counted_on_insert after insert on plant.reviews for each r
   when (not new.hidden) execute function plant.review_counted();
 create trigger review_counted after update on plant.reviews for each row
   when (old.hidden <> new.hidden) execute function plant.review_counted();
+create trigger review_counted_on_delete after delete on plant.reviews for each row -- an erasure
+  when (not old.hidden) execute function plant.review_counted();
 
 revoke all on function plant.lapsed_trials(uuid), plant.trials_over(uuid[], timestamptz, timestamptz), plant.settle_trials(uuid), plant.settle_lapsed(int),
   plant.hire_made(), plant.hire_moves(), plant.hire_counted(), plant.agent_hired(),
