@@ -34,6 +34,9 @@ type measured struct {
 	example       string // of an error
 }
 
+// answered is how many requests had the answer that they want.
+func (m measured) answered() int { return m.requests - m.errors }
+
 const requestTimeout = 15 * time.Second
 
 // closed drives one function from so many clients, each of which sends its next request when the last is answered. The
