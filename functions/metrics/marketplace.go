@@ -134,7 +134,7 @@ func (l leaders) Tag() (version int64, derived any) { return 0, l }
 func (m marketplace) leaderboard(ctx context.Context, in *struct {
 	Among
 	By        string `query:"by" enum:"rank_score,success_rate,p95_duration_ms,total_jobs" default:"rank_score" doc:"what is best: a high value, but of p95_duration_ms a low one"`
-	MinSample int64  `query:"min_sample" minimum:"0" maximum:"1000000" doc:"reviews or jobs that an agent needs; without, 3 reviews or 20 jobs"`
+	MinSample int64  `query:"min_sample" minimum:"1" maximum:"1000000" doc:"reviews or jobs that an agent needs; without, 3 reviews or 20 jobs"`
 	httpapi.Conditional
 },
 ) (*httpapi.Versioned[leaders], error) {

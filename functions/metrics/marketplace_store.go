@@ -76,7 +76,7 @@ var measures = map[string]measure{
 
 // leaders returns the best agents by a measure, of those that have at least such a sample.
 func (s marketplaceStore) leaders(ctx context.Context, by measure, among Among, minSample int64) ([]leader, error) {
-	args := map[string]any{"min_sample": max(1, minSample), "limit": among.Limit}
+	args := map[string]any{"min_sample": minSample, "limit": among.Limit}
 	where := database.NewWhere([]string{`a.deleted_at is null`, by.sample + ` >= @min_sample`}, args)
 	if among.Industry != "" {
 		where.And(`a.industry = lower(@industry)`)

@@ -103,4 +103,7 @@ func TestLeaderboard(t *testing.T) {
 			t.Errorf("%s: %s", query, diff)
 		}
 	}
+	for _, least := range []string{"0", "-1", "1000001"} {
+		s.Do(t, "GET", "/api/v1/marketplace/leaderboard?min_sample="+least, "", "").WantProblem(t, http.StatusUnprocessableEntity, "INVALID")
+	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// measured is what an agent really did, as far as finding takes it into account. What is measured, and how it counts, is
+// trackRecord is what an agent really did, as far as finding takes it into account. What is measured, and how it counts, is
 // decided here and nowhere else.
 type trackRecord struct {
 	SuccessRate *float64 `json:"success_rate" nullable:"true" doc:"jobs that completed ÷ jobs that ended; null where none ended"`
