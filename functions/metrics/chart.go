@@ -58,10 +58,7 @@ func (c charts) drawing(ctx context.Context, in *askedChart) (drawing, error) {
 	if err != nil {
 		return drawing{}, err
 	}
-	d := drawing{agent: name, axis: in.Interval + " (" + in.TZ + ")", span: in.spanned(series)}
-	for i, b := range series.Buckets {
-		d.labels = append(d.labels, in.label(b.From, i))
-	}
+	d := drawing{agent: name, axis: in.Interval + " (" + in.TZ + ")", span: in.spanned(series), labels: in.labels(series.Buckets)}
 	switch in.Measure {
 	case "success_rate":
 		d.shares(series.Buckets)
@@ -84,23 +81,46 @@ func (c charts) read(ctx context.Context, agent uuid.UUID, asked Series) (name s
 	return name, series, err
 }
 
-// label names a bucket on its axis, in its time zone.
-func (s Series) label(at time.Time, i int) string {
-	at = at.In(s.zone())
-	switch s.Interval {
-	case "hour":
-		if i == 0 || at.Hour() == 0 {
-			return at.Format("2 Jan 15:04")
-		}
-		return at.Format("15:04")
-	case "week":
-		_, week := at.ISOWeek()
-		return fmt.Sprintf("W%02d", week)
-	case "month":
-		return at.Format("Jan 2006")
-	default:
-		return at.Format("2 Jan")
+// labels name the buckets on their axis, in their time zone. Most of them are left out, so each says all that tells its
+// bucket from the others.
+func (s Series) labels(buckets []bucket) []string {
+	if len(buckets) == 0 {
+		return nil
 	}
+	zone := s.zone()
+	first, last := buckets[0].From.In(zone), buckets[len(buckets)-1].From.In(zone)
+	firstYear, lastYear := first.Year(), last.Year()
+	if s.Interval == "week" {
+		firstYear, _ = first.ISOWeek()
+		lastYear, _ = last.ISOWeek()
+	}
+	years := firstYear != lastYear
+	layout := "2 Jan"
+	if years {
+		layout = "2 Jan 2006"
+	}
+	switch {
+	case s.Interval == "month":
+		layout = "Jan 2006"
+	case s.Interval == "hour" && !years && first.YearDay() == last.YearDay():
+		layout = "15:04"
+	case s.Interval == "hour":
+		layout += " 15:04"
+	}
+	labels := make([]string, len(buckets))
+	for i, b := range buckets {
+		at := b.From.In(zone)
+		year, week := at.ISOWeek()
+		switch {
+		case s.Interval != "week":
+			labels[i] = at.Format(layout)
+		case years:
+			labels[i] = fmt.Sprintf("W%02d %d", week, year)
+		default:
+			labels[i] = fmt.Sprintf("W%02d", week)
+		}
+	}
+	return labels
 }
 
 // spanned says in words from when to when a series is.
@@ -182,6 +202,6 @@ func (d *drawing) durations(buckets []bucket) {
 	d.names, d.values = []string{"p50", "p95", "p99"}, lines
 	d.summary = "No completed job told how long it took."
 	if samples > 0 {
-		d.summary = fmt.Sprintf("Half, 95 %% and 99 %% of %d completed jobs took no longer; %.3g %s at most.", samples, longest/size, unit)
+		d.summary = fmt.Sprintf("Half, 95 %% and 99 %% of %d completed jobs took no longer; p99 up to %.3g %s.", samples, longest/size, unit)
 	}
 }

@@ -61,7 +61,7 @@ func TestChart_SVG(t *testing.T) {
 	}{
 		"jobs":         {"Jobs by day", "3 jobs ended, of which 2 completed (66.7 %)", []string{"jobs", "completed", "failed"}},
 		"success_rate": {"Jobs that completed by day", "66.7 % of 3 jobs completed.", []string{"% of jobs that ended", "completed", "100"}},
-		"duration":     {"Time that jobs took by day", "2 completed jobs took no longer", []string{"seconds", "p50", "p95", "p99"}},
+		"duration":     {"Time that jobs took by day", "2 completed jobs took no longer; p99 up to 5.94 seconds.", []string{"seconds", "p50", "p95", "p99"}},
 	} {
 		var pictures []string
 		for _, theme := range []string{"light", "dark"} {
@@ -110,6 +110,69 @@ func TestChart_EmptyAndPNG(t *testing.T) {
 		if err != nil || answer.Header.Get("Content-Type") != "image/png" || picture.Bounds().Dx() != chartWidth || picture.Bounds().Dy() != chartHeight {
 			t.Errorf("%s: %v, %s", query, err, answer.Header.Get("Content-Type"))
 		}
+	}
+}
+
+// Most labels are left out, so each that is kept says all that tells its bucket from the others.
+func TestSeries_Labels(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		interval, tz, from, to string
+		first, last            string
+	}{
+		{"hour", "UTC", "2026-11-27T00:00:00Z", "2026-11-28T00:00:00Z", "00:00", "23:00"},
+		{"hour", "Asia/Kolkata", "2026-11-27T00:00:00Z", "2026-11-28T00:00:00Z", "27 Nov 05:00", "28 Nov 05:00"},
+		{"hour", "UTC", "2026-12-31T22:00:00Z", "2027-01-01T02:00:00Z", "31 Dec 2026 22:00", "1 Jan 2027 01:00"},
+		{"day", "UTC", "2026-11-01T00:00:00Z", "2026-11-11T00:00:00Z", "1 Nov", "10 Nov"},
+		{"day", "UTC", "2026-12-01T00:00:00Z", "2027-01-02T00:00:00Z", "1 Dec 2026", "1 Jan 2027"},
+		{"week", "UTC", "2026-11-02T00:00:00Z", "2026-11-16T00:00:00Z", "W45", "W46"},
+		{"week", "UTC", "2026-12-28T00:00:00Z", "2027-01-11T00:00:00Z", "W53 2026", "W01 2027"},
+		{"month", "UTC", "2026-12-01T00:00:00Z", "2027-02-01T00:00:00Z", "Dec 2026", "Jan 2027"},
+	} {
+		from, _ := time.Parse(time.RFC3339, test.from)
+		to, _ := time.Parse(time.RFC3339, test.to)
+		asked := Series{From: from, To: to, Interval: test.interval, TZ: test.tz}
+		spans, err := asked.spans(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var buckets []bucket
+		for _, span := range spans {
+			buckets = append(buckets, bucket{From: span.From})
+		}
+		labels := asked.labels(buckets)
+		if got := []string{labels[0], labels[len(labels)-1]}; !slices.Equal(got, []string{test.first, test.last}) {
+			t.Errorf("%s from %s: %q", test.interval, test.from, got)
+		}
+	}
+}
+
+// Those that are kept have room: none runs into another, or far over an end of the axis.
+func TestThinned(t *testing.T) {
+	t.Parallel()
+	for _, label := range []string{"W45", "2 Dec", "30 Dec 2026", "31 Dec 15:04", "31 Dec 2026 15:04"} {
+		for _, buckets := range []int{1, 2, 5, 24, 33, 60, 1000} {
+			kept := thinned(slices.Repeat([]string{label}, buckets))
+			letters := axisLetters / float64(buckets) // as wide as a bucket
+			const margin = 1.0
+			end, count := -margin, 0
+			for i, label := range kept {
+				if label == "" {
+					continue
+				}
+				middle, half := (float64(i)+0.5)*letters, float64(len(label))/2
+				if middle-half < end || middle+half > axisLetters+margin {
+					t.Errorf("%q of %d buckets has no room: %q", label, buckets, kept)
+				}
+				end, count = middle+half, count+1
+			}
+			if count < min(buckets, 2) {
+				t.Errorf("of %q and %d buckets %d labels are kept", label, buckets, count)
+			}
+		}
+	}
+	if got := thinned(nil); len(got) != 0 {
+		t.Errorf("of none: %q", got)
 	}
 }
 

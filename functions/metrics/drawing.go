@@ -28,6 +28,7 @@ const (
 	chartWidth, chartHeight = 860, 400 // pixels
 	chartMargin             = 20
 	mostLabels              = 10
+	axisLetters             = 92 // as wide as the axis
 )
 
 // The colours keep 3:1 and more against their background, and differ for those who see no red or green.
@@ -103,12 +104,23 @@ func (d drawing) draw(theme, format string) ([]byte, error) {
 	return painter.Bytes()
 }
 
-// thinned leaves out labels that would run into others.
+// thinned leaves out labels that would run into others, or over an end of the axis.
 func thinned(labels []string) []string {
-	every := (len(labels) + mostLabels - 1) / mostLabels
+	longest := 0
+	for _, label := range labels {
+		longest = max(longest, len(label))
+	}
+	most := min(mostLabels, axisLetters/(longest+2))
+	every := (len(labels) + most - 1) / most
 	kept := make([]string, len(labels))
-	for i := 0; i < len(labels); i += every {
-		kept[i] = labels[i]
+	if every == 0 {
+		return kept
+	}
+	count := len(labels) / every
+	first := (len(labels) - 1 - (count-1)*every) / 2 // so that both ends have as much room
+	for i := range count {
+		at := first + i*every
+		kept[at] = labels[at]
 	}
 	return kept
 }
