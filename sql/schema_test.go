@@ -1,7 +1,10 @@
 package sql_test
 
 import (
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -183,6 +186,67 @@ func TestLoadDemo_IsAWholeCatalogue(t *testing.T) {
 		t.Errorf("loading the demo data again brought %d teams back", got)
 	}
 }
+
+// Where the demo data were loaded ten days ago, loading them adds what is missing since, as if all were loaded now, and
+// figures stay exact.
+func TestLoadDemo_GoesOn(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	conn := connect(t, d)
+	now := dbtest.Scalar[time.Time](t, d, `select now()`)
+	if err := plantsql.LoadDemo(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("demo/070_events.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func(when string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), strings.ReplaceAll(string(script), "now()", when)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const (
+		events = `select count(*) || ' ' || md5(string_agg(e::text, ' ' order by agent_id, event_id, occurred_at)) from plant.job_events e
+			where occurred_at between $1::timestamptz - interval '88 days' and $1`
+		rollups = `select count(*) || ' ' || md5(string_agg(r::text, ' ' order by agent_id, grain, starts_at)) from plant.job_rollups r`
+	)
+	want := dbtest.Scalar[string](t, d, events, now)
+	d.Exec(t, `truncate plant.job_events, plant.jobs, plant.job_rollups`)
+	load("(now() - interval '10 days')")
+	if got := dbtest.Scalar[string](t, d, events, now); got == want || strings.HasPrefix(got, "0 ") {
+		t.Errorf("ten days ago there were %s", got)
+	}
+	for range 2 {
+		load("now()")
+		if got := dbtest.Scalar[string](t, d, events, now); got != want {
+			t.Errorf("there are %s events, want %s", got, want)
+		}
+	}
+	rolled := dbtest.Scalar[string](t, d, rollups)
+	d.Exec(t, `select plant.rebuild_job_rollups()`)
+	if got := dbtest.Scalar[string](t, d, rollups); got != rolled {
+		t.Errorf("rollups were %s, and are %s when they are made anew", rolled, got)
+	}
+	for sql, least := range map[string]int{
+		`select count(*) from plant.job_events`: 40_000,
+		`select count(*) from plant.jobs`:       20_000,
+		`select count(distinct agent_id) from plant.job_events where occurred_at > now() - interval '3 days'`:     40,
+		`select count(*) from plant.agents a where not exists (select from plant.jobs j where j.agent_id = a.id)`: 3,
+		`select count(*) from (` + lastWeeks + `) w where recent > 1.1 * earlier`:                                 5,
+		`select count(*) from (` + lastWeeks + `) w where recent < 0.9 * earlier`:                                 5,
+	} {
+		if got := dbtest.Scalar[int](t, d, sql); got < least {
+			t.Errorf("%s: got %d, want at least %d", sql, got, least)
+		}
+	}
+}
+
+// lastWeeks is the jobs of each agent in the last two weeks, and in the two before.
+const lastWeeks = `select sum(jobs) filter (where starts_at >= date_trunc('day', now()) - interval '14 days') as recent,
+	sum(jobs) filter (where starts_at < date_trunc('day', now()) - interval '14 days') as earlier
+	from plant.job_rollups where grain = 'day' and starts_at >= date_trunc('day', now()) - interval '28 days' and starts_at < date_trunc('day', now()) group by agent_id`
 
 func TestStatusOf(t *testing.T) {
 	t.Parallel()
