@@ -61,9 +61,9 @@ func (s indexStore) texts(ctx context.Context) (int64, error) {
 // maxLearnt texts are learnt from. Of more, always the same are: those whose ids have the lowest hashes.
 const maxLearnt = 30_000
 
-// Of each text, so much is learnt from that all of them together take 60 MB at the most.
+// Of each text, no more is learnt from than a long one has: what a single one says does not make the words' meaning.
 const textsToLearnFrom = `
-	select name, left(concat_ws(' ', field, keywords, description), 2000) as text from plant.search_texts
+	select name, left(concat_ws(' ', field, keywords, description), 10000) as text from plant.search_texts
 	where id = any (array(select id from plant.search_documents order by md5(id::text) limit $1))
 	order by md5(id::text)`
 
