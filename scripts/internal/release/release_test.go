@@ -57,6 +57,7 @@ func newWorld(t *testing.T) *world {
 	w.write("commit", "one")
 	t.Setenv("PATH", filepath.Join(w.folder, "bin")+":"+os.Getenv("PATH")) //nolint:forbidigo // the programs that stand in come first
 	t.Setenv("WORLD", filepath.Join(w.folder, "world"))
+	t.Setenv("GOFLAGS", "-buildvcs=false") // the git that stands in is none that go could ask
 	return w
 }
 
@@ -393,7 +394,7 @@ func TestRotateSecret(t *testing.T) { //nolint:paralleltest // likewise
 			w.write("verifier", "former+key")
 			w.write("formers", "oldest+key")
 			cmd := exec.CommandContext(t.Context(), filepath.Join(checkout, "scripts", "rotate-secret"), name)
-			cmd.Env, cmd.Stdin = append(os.Environ(), "PLANT_HOME="+w.folder, "GOFLAGS=-buildvcs=false"), strings.NewReader("a key of thirty-two letters, or more\n")
+			cmd.Env, cmd.Stdin = append(os.Environ(), "PLANT_HOME="+w.folder), strings.NewReader("a key of thirty-two letters, or more\n")
 			printed, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, printed)
