@@ -132,6 +132,9 @@ func (s Series) spanned(t timeseries) string {
 	return from.Format("2 January 2006") + " to " + to.AddDate(0, 0, -1).Format("2 January 2006")
 }
 
+// fewJobs are drawn with a step of the axis for each.
+const fewJobs = 8
+
 func (d *drawing) jobs(buckets []bucket) {
 	completed, failed := make([]float64, len(buckets)), make([]float64, len(buckets))
 	var total, well, most int64
@@ -144,6 +147,9 @@ func (d *drawing) jobs(buckets []bucket) {
 		}
 	}
 	d.title, d.unit, d.bars = "Jobs", "jobs", true
+	if most <= fewJobs {
+		d.most, d.steps = float64(most), int(most)
+	}
 	d.names, d.values = []string{"completed", "failed"}, [][]float64{completed, failed}
 	d.summary = "No jobs ended."
 	if total > 0 {
@@ -161,7 +167,7 @@ func (d *drawing) shares(buckets []bucket) {
 			shares[i] = 100 * *b.SuccessRate
 		}
 	}
-	d.title, d.unit, d.most = "Jobs that completed", "% of jobs that ended", 100
+	d.title, d.unit, d.most, d.steps = "Jobs that completed", "% of jobs that ended", 100, 5
 	d.names, d.values = []string{"completed"}, [][]float64{shares}
 	d.summary = "No jobs ended."
 	if total > 0 {
@@ -202,6 +208,6 @@ func (d *drawing) durations(buckets []bucket) {
 	d.names, d.values = []string{"p50", "p95", "p99"}, lines
 	d.summary = "No completed job told how long it took."
 	if samples > 0 {
-		d.summary = fmt.Sprintf("Half, 95 %% and 99 %% of %d completed jobs took no longer; p99 up to %.3g %s.", samples, longest/size, unit)
+		d.summary = fmt.Sprintf("p50, p95 and p99 of %d completed jobs; p99 is up to %.3g %s.", samples, longest/size, unit)
 	}
 }

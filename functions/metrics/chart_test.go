@@ -61,7 +61,7 @@ func TestChart_SVG(t *testing.T) {
 	}{
 		"jobs":         {"Jobs by day", "3 jobs ended, of which 2 completed (66.7 %)", []string{"jobs", "completed", "failed"}},
 		"success_rate": {"Jobs that completed by day", "66.7 % of 3 jobs completed.", []string{"% of jobs that ended", "completed", "100"}},
-		"duration":     {"Time that jobs took by day", "2 completed jobs took no longer; p99 up to 5.94 seconds.", []string{"seconds", "p50", "p95", "p99"}},
+		"duration":     {"Time that jobs took by day", "p50, p95 and p99 of 2 completed jobs; p99 is up to 5.94 seconds.", []string{"seconds", "p50", "p95", "p99"}},
 	} {
 		var pictures []string
 		for _, theme := range []string{"light", "dark"} {
@@ -84,6 +84,9 @@ func TestChart_SVG(t *testing.T) {
 			}
 			if !slices.ContainsFunc(drawn, func(text string) bool { return strings.HasPrefix(text, "day (Asia/Kolkata), ") }) {
 				t.Errorf("%s: no axis of time in %q", measure, drawn)
+			}
+			if measure == "jobs" && slices.ContainsFunc(drawn, func(text string) bool { return strings.HasPrefix(text, "0.") }) {
+				t.Errorf("there are parts of a job in %q", drawn)
 			}
 			pictures = append(pictures, answer.Body)
 		}

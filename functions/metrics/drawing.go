@@ -13,8 +13,9 @@ import (
 // drawing is a chart before it is drawn.
 type drawing struct {
 	agent, title, span, summary string
-	unit, axis                  string // titles of the axes
-	most                        float64
+	unit, axis                  string  // titles of the axes
+	most                        float64 // at the top of the axis of values, which has so many steps; 0 leaves both to the values
+	steps                       int
 	labels                      []string
 	names                       []string // of the lines or bars
 	values                      [][]float64
@@ -82,7 +83,7 @@ func (d drawing) draw(theme, format string) ([]byte, error) {
 	category := chart.CategoryAxisOption{Labels: thinned(d.labels), Title: d.axis + ", " + d.span, BoundaryGap: &gap, LabelCount: len(d.labels)}
 	value := chart.ValueAxisOption{Title: d.unit, Min: &zero, ValueFormatter: func(v float64) string { return strconv.FormatFloat(math.Round(v*1000)/1000, 'f', -1, 64) }}
 	if d.most > 0 {
-		value.Max, value.LabelCount = &d.most, 6
+		value.Max, value.LabelCount = &d.most, d.steps+1
 	}
 	if d.bars {
 		options := chart.NewBarChartOptionWithData(d.values)
