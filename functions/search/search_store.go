@@ -36,7 +36,11 @@ func (s searchStore) agents(ctx context.Context, f finding) (rows []foundRow, er
 		rows, err = found[foundRow](ctx, s.db, f, catalog.AgentColumns, catalog.AgentFrom+` on a.id = best.id`)
 		return err != nil || len(rows) >= min(f.limit, enough)
 	}
-	if (f.where == nil || f.mostPass) && find(wide) || f.where == nil {
+	if f.where == nil {
+		find(wide)
+		return rows, err
+	}
+	if f.mostPass && find(wide) {
 		return rows, err
 	}
 	passing, err := database.Estimate(ctx, s.db, database.Listing{From: catalog.AgentFrom, Where: f.where})

@@ -56,27 +56,28 @@ type Report struct {
 func (x *Indexer) Run(ctx context.Context) (Report, error) {
 	var report Report
 	x.models.forget()
-	err := x.fill(ctx, &report)
-	if counting := x.store.countFrequencies(ctx); counting != nil {
-		err = errors.Join(err, fmt.Errorf("count frequencies: %w", counting))
+	failed := x.fill(ctx, &report)
+	if err := x.store.countFrequencies(ctx); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("count frequencies: %w", err))
 	}
-	begun, beginning := x.begin(ctx)
-	if beginning != nil {
-		err = errors.Join(err, fmt.Errorf("begin a model: %w", beginning))
+	begun, err := x.begin(ctx)
+	if err != nil {
+		failed = errors.Join(failed, fmt.Errorf("begin a model: %w", err))
 	}
-	if begun && err == nil {
-		err = x.fill(ctx, &report)
+	if begun && failed == nil {
+		failed = x.fill(ctx, &report)
 	}
 	if model, err := x.models.Serving(context.WithoutCancel(ctx)); err == nil {
 		report.Model = model.Model()
 	}
-	if err != nil {
-		report.Done = false
-		if !over(ctx, err) {
-			return report, err
-		}
+	if failed == nil {
+		return report, nil
 	}
-	return report, nil
+	report.Done = false
+	if over(ctx, failed) {
+		return report, nil
+	}
+	return report, failed
 }
 
 // over reports whether an error is that there is no more time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -255,6 +256,31 @@ func TestRun_WrittenWhileBegun(t *testing.T) {
 	}
 	if got := run(t, x); got.Embedded != 1 || !got.Done || got.Model != "p" {
 		t.Errorf("then: %+v", got)
+	}
+}
+
+// Texts that have nothing in common are far from each other, whatever is usual with the provider.
+func TestNewModels_Baseline(t *testing.T) {
+	t.Parallel()
+	vertex := embedding.Config{Provider: "vertex", Project: "p", Location: "l", Timeout: time.Second, Batch: 1, Parallel: 1}
+	for _, test := range []struct {
+		embedding embedding.Config
+		asked     float64
+		want      float64 // -1: refused
+	}{
+		{embedding.Config{Provider: "local"}, -1, 0}, {vertex, -1, 0.5}, {vertex, 0, 0}, {vertex, 0.7, 0.7}, {vertex, 1, -1}, {vertex, math.NaN(), -1},
+	} {
+		models, err := NewModels(t.Context(), nil, Config{Embedding: test.embedding, Baseline: test.asked}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			if test.want >= 0 {
+				t.Errorf("%s, %v: %v", test.embedding.Provider, test.asked, err)
+			}
+			continue
+		}
+		t.Cleanup(models.Close)
+		if got := models.Baseline(); got != test.want {
+			t.Errorf("%s, %v: got %v, want %v", test.embedding.Provider, test.asked, got, test.want)
+		}
 	}
 }
 
