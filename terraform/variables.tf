@@ -33,7 +33,7 @@ variable "audit_retention_days" {
 }
 
 variable "billing_account" {
-  description = "The billing account of the project, XXXXXX-XXXXXX-XXXXXX."
+  description = "The billing account of the project, three groups of six letters and digits with dashes between."
   type        = string
 }
 

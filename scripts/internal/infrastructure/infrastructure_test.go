@@ -40,7 +40,7 @@ func initialised(t *testing.T, folder string) *infrastructure.Folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leave := t.Skip
+	leave := t.Skip // only CI has to have Terraform, which users install themselves
 	if s.CI {
 		leave = t.Fatal
 	}
